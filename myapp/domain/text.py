@@ -1,0 +1,70 @@
+"""The rules of text: one spelling for what looks the same, nothing that hides.
+
+Sources: Unicode Standard Annex #15 (NFC, and section 13, Stream-Safe Text) and the
+Unicode Standard, section 3.13 (default case folding, untailored).
+"""
+
+import re
+import unicodedata
+
+from myapp.domain.errors import InvalidValue
+
+STREAM_SAFE_RUN = 30
+"""UAX #15: no text that people write has longer runs of combining marks."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029]")
+_LONGEST_DECOMPOSITION = 4
+_SORTS_QUICKLY = 1_000
+
+
+def normalise(text: str, *, field: str, most: int, lines: bool = False) -> str:
+    """Answer the text in NFC, trimmed, every line break a line feed.
+
+    Raises InvalidValue for lone surrogates, control characters, more than `most` code
+    points and, unless `lines` are allowed, for line breaks and tabs inside.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = _composed(_visible(text, field), field, most)
+    text = text.strip()
+    if not lines and ("\n" in text or "\t" in text):
+        raise InvalidValue(field, "must be one line, without line breaks or tabs")
+    if len(text) > most:
+        raise InvalidValue(field, f"must have {most:,} characters at most")
+    return text
+
+
+def fold(text: str) -> str:
+    """Answer what search and sorting compare: NFC(casefold(NFC(text)))."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def _visible(text: str, field: str) -> str:
+    if _SURROGATE.search(text):
+        raise InvalidValue(field, "must not contain lone surrogates")
+    if _CONTROL.search(text):
+        raise InvalidValue(field, "must not contain control characters")
+    return _LINE_BREAK.sub("\n", text).strip()
+
+
+def _composed(text: str, field: str, most: int) -> str:
+    # Sorting a run of combining marks takes quadratic time, seconds for 64,000 of them.
+    if len(text) > most * _LONGEST_DECOMPOSITION:
+        raise InvalidValue(field, f"must have {most:,} characters at most")
+    if len(text) > _SORTS_QUICKLY and not _is_stream_safe(text):
+        rule = f"must not stack more than {STREAM_SAFE_RUN} combining marks"
+        raise InvalidValue(field, rule)
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_stream_safe(text: str) -> bool:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > STREAM_SAFE_RUN:
+            return False
+    return True

@@ -1,0 +1,226 @@
+"""The todo entry and its value objects: what a todo is, and how it may change."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from functools import lru_cache
+from typing import Self, TypedDict, Unpack
+from uuid import UUID
+
+from myapp.domain.errors import InvalidValue, TooManyTags
+from myapp.domain.text import normalise
+
+CONTENT_MOST = 1_000
+NOTES_MOST = 16_000
+TAG_MOST = 60
+TAGS_MOST = 100
+
+_SEPARATOR = re.compile(r"[\s,/\\]")
+_END_OF_DAY = time(23, 59, 59, 999_999, tzinfo=UTC)
+
+
+class Priority(StrEnum):
+    """How much an entry matters; declared, and therefore ranked, from least to most."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """The place among the priorities, 0 for none to 3 for high."""
+        return _RANKS[self]
+
+
+_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When an entry is due: a day as a whole (a date), or a moment (an aware datetime)."""
+
+    value: date | datetime
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, datetime):
+            object.__setattr__(self, "value", _in_utc("due", self.value))
+
+    @property
+    def moment(self) -> datetime:
+        """The instant it is compared by: for a day, its last microsecond in UTC."""
+        if isinstance(self.value, datetime):
+            return self.value
+        return datetime.combine(self.value, _END_OF_DAY)
+
+
+class TodoFields(TypedDict, total=False):
+    """What may be written into an entry besides its content and whether it is done."""
+
+    notes: str
+    tags: tuple[str, ...]
+    priority: Priority
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodoEntry:
+    """Something to be done. Immutable and always valid: every change answers a new entry.
+
+    Texts are normalised as they enter; times are aware, in UTC. `revision` is 0 until a
+    repository has stored the entry, then the number it was stored under.
+    """
+
+    id: UUID
+    content: str
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    priority: Priority = Priority.NONE
+    due: Due | None = None
+    completed_at: datetime | None = None
+    removed_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "content", normalise_content(self.content))
+        put(self, "notes", normalise_notes(self.notes))
+        put(self, "tags", normalise_tags(self.tags))
+        for moment in ("completed_at", "removed_at", "created_at", "updated_at"):
+            value: datetime | None = getattr(self, moment)
+            if value is not None and value.tzinfo is not UTC:
+                put(self, moment, _in_utc(moment, value))
+        if self.revision < 0:
+            raise InvalidValue("revision", "must not be negative")
+
+    @classmethod
+    def create_from_content(
+        cls,
+        content: str,
+        *,
+        id: UUID,
+        at: datetime,
+        done: bool = False,
+        **fields: Unpack[TodoFields],
+    ) -> Self:
+        """Answer a new entry, not stored yet."""
+        return cls(
+            id=id,
+            content=content,
+            completed_at=at if done else None,
+            created_at=at,
+            updated_at=at,
+            **fields,
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether the entry has been completed."""
+        return self.completed_at is not None
+
+    @property
+    def due_moment(self) -> datetime | None:
+        """The instant the entry is due, to compare by."""
+        return self.due.moment if self.due else None
+
+    def change(
+        self,
+        *,
+        at: datetime,
+        content: str | None = None,
+        done: bool | None = None,
+        **fields: Unpack[TodoFields],
+    ) -> Self:
+        """Write what is given; what changes nothing answers the very same entry."""
+        content = self.content if content is None else content
+        changed = replace(self, content=content, **fields)
+        changed = self if changed == self else replace(changed, updated_at=at)
+        if done is None:
+            return changed
+        return changed.complete(at=at) if done else changed.reopen(at=at)
+
+    def complete(self, *, at: datetime) -> Self:
+        """Mark the entry done; completing it twice keeps the first moment."""
+        if self.completed_at is not None:
+            return self
+        return replace(self, completed_at=at, updated_at=at)
+
+    def reopen(self, *, at: datetime) -> Self:
+        """Mark the entry not done."""
+        if self.completed_at is None:
+            return self
+        return replace(self, completed_at=None, updated_at=at)
+
+    def remove(self, *, at: datetime) -> Self:
+        """Mark the entry removed: once stored so, no reader sees it any more."""
+        return replace(self, removed_at=at, updated_at=at)
+
+    def add_tag(self, tag: str, *, at: datetime) -> Self:
+        """Answer the entry with the tag; raises TooManyTags when it has all it may."""
+        tag = normalise_tag(tag)
+        if tag in self.tags:
+            return self
+        if len(self.tags) >= TAGS_MOST:
+            raise TooManyTags(self.id, TAGS_MOST)
+        return replace(self, tags=(*self.tags, tag), updated_at=at)
+
+    def remove_tag(self, tag: str, *, at: datetime) -> Self:
+        """Answer the entry without the tag."""
+        tag = normalise_tag(tag)
+        if tag not in self.tags:
+            return self
+        rest = tuple(other for other in self.tags if other != tag)
+        return replace(self, tags=rest, updated_at=at)
+
+
+def normalise_content(text: str) -> str:
+    """Answer the content as it is kept: one line of 1 to CONTENT_MOST code points."""
+    content = normalise(text, field="content", most=CONTENT_MOST)
+    if not content:
+        raise InvalidValue("content", "must not be empty")
+    return content
+
+
+def normalise_notes(text: str) -> str:
+    """Answer the notes as they are kept: up to NOTES_MOST code points, lines allowed."""
+    return text and normalise(text, field="notes", most=NOTES_MOST, lines=True)
+
+
+def normalise_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Answer the different tags, sorted by code point, TAGS_MOST at most."""
+    different = tuple(sorted({normalise_tag(tag) for tag in tags}))
+    if len(different) > TAGS_MOST:
+        raise InvalidValue("tags", f"must be {TAGS_MOST} different ones at most")
+    return different
+
+
+@lru_cache(maxsize=4_096)  # few tags on many entries: shared, and checked once
+def normalise_tag(text: str) -> str:
+    """Answer the tag as it is kept: 1 to TAG_MOST code points that fit into a URL's path.
+
+    White space and commas separate tags elsewhere, slashes separate segments of a path,
+    and "." and ".." are segments that a client's URL library would walk (RFC 3986, 5.2.4).
+    """
+    tag = normalise(text, field="tags", most=TAG_MOST)
+    if not tag:
+        raise InvalidValue("tags", "a tag must not be empty")
+    if tag in {".", ".."}:
+        raise InvalidValue("tags", 'a tag must not be "." or ".."')
+    if _SEPARATOR.search(tag):
+        rule = "a tag must not contain white space, commas, slashes or backslashes"
+        raise InvalidValue("tags", rule)
+    return tag
+
+
+def _in_utc(field: str, moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise InvalidValue(field, "must be a time with an offset from UTC")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        rule = "must lie within the years 1 to 9999 in UTC"
+        raise InvalidValue(field, rule) from error
