@@ -12,7 +12,7 @@ from myapp.domain.errors import InvalidValue
 STREAM_SAFE_RUN = 30
 """UAX #15: no text that people write has longer runs of combining marks."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_UNUSUAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029]")
 _LONGEST_DECOMPOSITION = 4
@@ -26,7 +26,9 @@ def normalise(text: str, *, field: str, most: int, lines: bool = False) -> str:
     points and, unless `lines` are allowed, for line breaks and tabs inside.
     """
     if not (text.isascii() and text.isprintable()):
-        text = _composed(_visible(text, field), field, most)
+        if _UNUSUAL.search(text):
+            text = _visible(text, field)
+        text = _composed(text.strip(), field, most)
     text = text.strip()
     if not lines and ("\n" in text or "\t" in text):
         raise InvalidValue(field, "must be one line, without line breaks or tabs")
@@ -46,9 +48,10 @@ def fold(text: str) -> str:
 def _visible(text: str, field: str) -> str:
     if _SURROGATE.search(text):
         raise InvalidValue(field, "must not contain lone surrogates")
-    if _CONTROL.search(text):
+    text = _LINE_BREAK.sub("\n", text)
+    if _UNUSUAL.search(text):
         raise InvalidValue(field, "must not contain control characters")
-    return _LINE_BREAK.sub("\n", text).strip()
+    return text
 
 
 def _composed(text: str, field: str, most: int) -> str:

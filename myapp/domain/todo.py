@@ -1,7 +1,7 @@
 """The todo entry and its value objects: what a todo is, and how it may change."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -88,12 +88,14 @@ class TodoEntry:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "content", normalise_content(self.content))
-        put(self, "notes", normalise_notes(self.notes))
-        put(self, "tags", normalise_tags(self.tags))
-        for moment in ("completed_at", "removed_at", "created_at", "updated_at"):
-            value: datetime | None = getattr(self, moment)
-            if value is not None and value.tzinfo is not UTC:
-                put(self, moment, _in_utc(moment, value))
+        if self.notes:
+            put(self, "notes", normalise_notes(self.notes))
+        if self.tags:
+            put(self, "tags", normalise_tags(self.tags))
+        for name in ("created_at", "updated_at", "completed_at", "removed_at"):
+            moment: datetime | None = getattr(self, name)
+            if moment is not None and moment.tzinfo is not UTC:
+                put(self, name, _in_utc(name, moment))
         if self.revision < 0:
             raise InvalidValue("revision", "must not be negative")
 
@@ -187,10 +189,10 @@ def normalise_content(text: str) -> str:
 
 def normalise_notes(text: str) -> str:
     """Answer the notes as they are kept: up to NOTES_MOST code points, lines allowed."""
-    return text and normalise(text, field="notes", most=NOTES_MOST, lines=True)
+    return normalise(text, field="notes", most=NOTES_MOST, lines=True)
 
 
-def normalise_tags(tags: Iterable[str]) -> tuple[str, ...]:
+def normalise_tags(tags: Collection[str]) -> tuple[str, ...]:
     """Answer the different tags, sorted by code point, TAGS_MOST at most."""
     different = tuple(sorted({normalise_tag(tag) for tag in tags}))
     if len(different) > TAGS_MOST:

@@ -1,0 +1,55 @@
+"""The system calls that durability rests on, and how they are used so that it does."""
+
+import fcntl
+import os
+from pathlib import Path
+
+_FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+class Disk:
+    """What the journal asks of the operating system; tests put one in that fails or tells.
+
+    Every call raises OSError as the system does.
+    """
+
+    def create(self, path: Path) -> int:
+        """Answer a descriptor of a new, empty file that only its owner may read."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+    def open(self, path: Path) -> int:
+        """Answer a descriptor of a file that is there, to write to."""
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def write(self, descriptor: int, data: bytes, offset: int) -> None:
+        """Write all of the data at the offset."""
+        rest = memoryview(data)
+        while rest:
+            written = os.pwrite(descriptor, rest, offset)
+            rest, offset = rest[written:], offset + written
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut the file off at so many bytes."""
+        os.ftruncate(descriptor, size)
+
+    def sync(self, descriptor: int) -> None:
+        """Answer once the file would survive a power cut.
+
+        Where fsync only reaches the drive's cache (macOS), F_FULLFSYNC goes on from there.
+        """
+        if _FULL_FSYNC is not None:
+            fcntl.fcntl(descriptor, _FULL_FSYNC)
+        else:
+            os.fsync(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Give a file another's name, in one step."""
+        os.replace(source, target)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Answer once the names in the folder would survive a power cut."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,125 @@
+"""Frames: how payloads lie in a file so that damage to any byte is noticed.
+
+A file starts with a file header: magic number, format version, checksum of the two. Each
+frame is a header (magic number, length of the payload, checksum of the payload, checksum
+of these three) and the payload. Numbers are little-endian, checksums CRC-32 (ISO 3309).
+The frames' magic number begins with bytes that UTF-8 never contains, and a frame's header
+is longer than an id: no text and no id that a client sends can look like one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+from zlib import crc32
+
+from myapp.infrastructure.database.errors import StorageDamaged, UnsupportedStorage
+
+VERSION = 1
+
+_FILE_MAGIC = b"\xf5\xf6TODOJN"
+_FRAME_MAGIC = b"\xf7\xf8FRAME\n"
+_FILE_HEADER = Struct("<8sLL")
+_FRAME_HEADER = Struct("<8sQLL")
+_CHECKSUM_SIZE = 4
+
+FRAMES_BEGIN = _FILE_HEADER.size
+"""The offset of the first frame in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A payload whose checksums hold, and the offsets where its frame begins and ends."""
+
+    payload: bytes
+    start: int
+    end: int
+
+
+def file_header() -> bytes:
+    """Answer what a file of frames starts with."""
+    header = _FILE_HEADER.pack(_FILE_MAGIC, VERSION, 0)[:-_CHECKSUM_SIZE]
+    return header + crc32(header).to_bytes(_CHECKSUM_SIZE, "little")
+
+
+def frame(payload: bytes) -> bytes:
+    """Answer the frame of a payload."""
+    header = _FRAME_HEADER.pack(_FRAME_MAGIC, len(payload), crc32(payload), 0)
+    header = header[:-_CHECKSUM_SIZE]
+    return header + crc32(header).to_bytes(_CHECKSUM_SIZE, "little") + payload
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """Answer the frames of a file, in order, up to its end or to a torn tail.
+
+    A tail is torn if it is no whole frame and no frame's header follows: what a crash may
+    leave of a write that was never acknowledged. Raises StorageDamaged where one follows,
+    UnsupportedStorage if a newer release wrote the file.
+    """
+    data = path.read_bytes()
+    if not _check_version(data, path):
+        raise StorageDamaged(path, 0, "it does not begin like a journal")
+    offset = FRAMES_BEGIN
+    while (found := _frame_at(data, offset)) is not None:
+        yield found
+        offset = found.end
+    if next(_headers(data, offset + 1), None) is not None:
+        raise StorageDamaged(path, offset, "what was written there has changed since")
+
+
+def salvage_frames(path: Path) -> Iterator[Frame]:
+    """Answer every whole frame of a file, wherever it lies and whatever lies between.
+
+    Raises UnsupportedStorage if a newer release wrote the file.
+    """
+    data = path.read_bytes()
+    _check_version(data, path)
+    for offset in _headers(data, 0):
+        if (found := _frame_at(data, offset)) is not None:
+            yield found
+
+
+def _check_version(data: bytes, path: Path) -> bool:
+    """Answer whether the file begins like a journal, of a version this release knows."""
+    header = data[: _FILE_HEADER.size]
+    if len(header) < _FILE_HEADER.size:
+        return False
+    magic, version, checksum = _FILE_HEADER.unpack(header)
+    if magic != _FILE_MAGIC or checksum != crc32(header[:-_CHECKSUM_SIZE]):
+        return False
+    if version > VERSION:
+        raise UnsupportedStorage(
+            f"{path} has format {version} and this release knows formats up to {VERSION}:"
+            " start the newer release that wrote it."
+        )
+    return True
+
+
+def _frame_at(data: bytes, start: int) -> Frame | None:
+    if (header := _header_at(data, start)) is None:
+        return None
+    length, checksum = header
+    begin = start + _FRAME_HEADER.size
+    payload = data[begin : begin + length]
+    if len(payload) < length or crc32(payload) != checksum:
+        return None
+    return Frame(payload, start, begin + length)
+
+
+def _header_at(data: bytes, start: int) -> tuple[int, int] | None:
+    """Answer length and checksum of the payload, if a frame's header stands there."""
+    header = data[start : start + _FRAME_HEADER.size]
+    if len(header) < _FRAME_HEADER.size:
+        return None
+    magic, length, payload_checksum, checksum = _FRAME_HEADER.unpack(header)
+    if magic != _FRAME_MAGIC or checksum != crc32(header[:-_CHECKSUM_SIZE]):
+        return None
+    return length, payload_checksum
+
+
+def _headers(data: bytes, start: int) -> Iterator[int]:
+    """Answer the offsets of all frames' headers from an offset on."""
+    while (start := data.find(_FRAME_MAGIC, start)) >= 0:
+        if _header_at(data, start) is not None:
+            yield start
+        start += 1

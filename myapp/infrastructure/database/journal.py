@@ -1,0 +1,153 @@
+"""The journal: one append-only file of frames, with what keeps it whole in any crash."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.errors import StorageDamaged
+from myapp.infrastructure.database.frames import (
+    FRAMES_BEGIN,
+    file_header,
+    frame,
+    read_frames,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Payloads in the order they were appended. Blocking, for one thread at a time.
+
+    `broken` says that the file can no longer be trusted to take what is appended, since it
+    did not confirm what it was asked to keep; only rewriting mends that. A failed fsync is
+    not tried again: the system may have dropped what it could not write and forgotten so.
+    """
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self.path = path
+        self.broken = True
+        self._disk = disk
+        self._descriptor: int | None = None
+        self._size = 0
+
+    def open(self, take: Callable[[bytes], None]) -> None:
+        """Hand over every payload, then be ready to append; a missing file is begun.
+
+        A torn tail is moved to a file beside the journal. `take` raises ValueError for what
+        it cannot understand. Raises StorageDamaged, with the file as it was.
+        """
+        if not self.path.exists():
+            self.rewrite([])
+            return
+        self._size = replay(self.path, take)
+        self._descriptor = self._disk.open(self.path)
+        self._put_tail_aside(self._descriptor)
+        self.broken = False
+
+    def append(self, payload: bytes) -> None:
+        """Keep the payload; once this returns, it survives a power cut.
+
+        Raises OSError; the payload is then not in the journal, or the journal is broken.
+        """
+        if self.broken or self._descriptor is None:
+            raise OSError(f"{self.path} has to be rewritten first")
+        data = frame(payload)
+        try:
+            self._disk.write(self._descriptor, data, self._size)
+        except OSError:
+            self._cut_back(self._descriptor)
+            raise
+        try:
+            self._disk.sync(self._descriptor)
+        except OSError:
+            self.broken = True
+            raise
+        self._size += len(data)
+
+    def rewrite(self, payloads: Iterable[bytes]) -> None:
+        """Put a new file with these payloads in the place of the old one.
+
+        Raises OSError; the old file is then untouched, or the journal is broken.
+        """
+        fresh = self.path.with_suffix(".new")
+        descriptor = self._disk.create(fresh)
+        try:
+            size = self._fill(descriptor, payloads)
+            self._disk.sync(descriptor)
+            self._disk.replace(fresh, self.path)
+        except BaseException:
+            os.close(descriptor)
+            fresh.unlink(missing_ok=True)
+            raise
+        self.close()
+        self._descriptor, self._size, self.broken = descriptor, size, True
+        self._disk.sync_folder(self.path.parent)
+        self.broken = False
+
+    def close(self) -> None:
+        """Give the file back to the system. Nothing is pending: appending has kept it all."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _fill(self, descriptor: int, payloads: Iterable[bytes]) -> int:
+        header = file_header()
+        self._disk.write(descriptor, header, 0)
+        size = len(header)
+        for payload in payloads:
+            data = frame(payload)
+            self._disk.write(descriptor, data, size)
+            size += len(data)
+        return size
+
+    def _cut_back(self, descriptor: int) -> None:
+        try:
+            self._disk.truncate(descriptor, self._size)
+        except OSError:
+            self.broken = True
+
+    def _put_tail_aside(self, descriptor: int) -> None:
+        length = os.fstat(descriptor).st_size - self._size
+        if length == 0:
+            return
+        tail = os.pread(descriptor, length, self._size)
+        aside = unused(self.path.with_suffix(".torn"))
+        copy = self._disk.create(aside)
+        try:
+            self._disk.write(copy, tail, 0)
+            self._disk.sync(copy)
+        finally:
+            os.close(copy)
+        self._disk.sync_folder(aside.parent)
+        self._disk.truncate(descriptor, self._size)
+        self._disk.sync(descriptor)
+        _log.warning(
+            "%s ended in %d bytes of a write that was never acknowledged; moved to %s",
+            self.path,
+            length,
+            aside,
+        )
+
+
+def replay(path: Path, take: Callable[[bytes], None]) -> int:
+    """Hand over every payload and answer where the last whole frame ends."""
+    end = FRAMES_BEGIN
+    for found in read_frames(path):
+        try:
+            take(found.payload)
+        except ValueError as error:
+            raise StorageDamaged(path, found.start, str(error)) from error
+        end = found.end
+    return end
+
+
+def unused(path: Path) -> Path:
+    """Answer the path, or the first of its numbered variants that no file has."""
+    number = 1
+    candidate = path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return candidate

@@ -1,0 +1,81 @@
+"""What can be said about a pickle storage without opening it, and saved from a damaged one."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.folder_lock import folder_lock
+from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
+from myapp.infrastructure.database.journal import Journal, replay, unused
+from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL, snapshot
+from myapp.infrastructure.database.records import Record, decode
+from myapp.infrastructure.database.todo_index import TodoIndex
+
+REVISIONS_APART = 1_000_000
+"""How far salvage jumps, past every revision that a lost frame may have given out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a journal holds: the number of entries that are there, and the last revision.
+
+    `unreadable` counts the bytes that belong to no readable frame.
+    """
+
+    path: Path
+    entries: int
+    revision: int
+    unreadable: int
+
+
+def check(folder: Path) -> Report:
+    """Read the whole journal of a folder, changing nothing, even while a service runs.
+
+    Unreadable bytes at its end are a write that was never acknowledged. Raises
+    StorageDamaged, UnsupportedStorage, FileNotFoundError.
+    """
+    path = folder / JOURNAL
+    index = TodoIndex()
+    end = replay(path, lambda payload: _put(index, decode(payload)))
+    return Report(path, len(index), index.revision, path.stat().st_size - end)
+
+
+def salvage(folder: Path) -> tuple[Report, Path]:
+    """Put a journal with every readable entry in the place of the one in a folder.
+
+    Answers what the new one holds and where the old one lies now, byte for byte as it was.
+    Raises StorageInUse, UnsupportedStorage, FileNotFoundError.
+    """
+    path = folder / JOURNAL
+    disk = Disk()
+    with folder_lock(folder):
+        index = TodoIndex()
+        unreadable = path.stat().st_size - FRAMES_BEGIN
+        for found in salvage_frames(path):
+            try:
+                _put(index, decode(found.payload))
+            except ValueError:
+                continue
+            unreadable -= found.end - found.start
+        old = unused(path.with_suffix(".damaged"))
+        _copy(path, old, disk)
+        revision = index.revision + REVISIONS_APART
+        journal = Journal(path, disk)
+        journal.rewrite(snapshot(revision, index.entries()))
+        journal.close()
+    return Report(path, len(index), revision, max(0, unreadable)), old
+
+
+def _put(index: TodoIndex, record: Record) -> None:
+    index.put(record.entries, max(index.revision, record.revision))
+
+
+def _copy(source: Path, target: Path, disk: Disk) -> None:
+    descriptor = disk.create(target)
+    try:
+        disk.write(descriptor, source.read_bytes(), 0)
+        disk.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    disk.sync_folder(target.parent)

@@ -1,0 +1,121 @@
+"""Records: todo entries as pickles of builtin types, which no class and no module binds.
+
+A payload of the journal is one pickled dict: `revision`, the last that the store has given
+out, and `entries`, a list of tuples. Times are microseconds since 1970, days are ISO 8601.
+"""
+
+import io
+import pickle  # nosec B403: only builtin types are written, and read by _Unpickler
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from myapp.domain.todo import Due, Priority, TodoEntry
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PRIORITIES = {priority.value: priority for priority in Priority}
+_PROTOCOL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Entries stored together, and the last revision that the store has given out."""
+
+    revision: int
+    entries: Sequence[TodoEntry]
+
+
+def encode(revision: int, entries: Collection[TodoEntry]) -> bytes:
+    """Answer the payload that decodes to these entries."""
+    content = {"revision": revision, "entries": [_to_tuple(entry) for entry in entries]}
+    return pickle.dumps(content, _PROTOCOL)
+
+
+def decode(payload: bytes) -> Record:
+    """Answer what a payload holds; raises ValueError if encode did not make it.
+
+    Nothing in it is ever executed: a pickle that names a class or function is refused.
+    """
+    try:
+        content = _Unpickler(io.BytesIO(payload)).load()
+        entries = [_from_tuple(*fields) for fields in content["entries"]]
+        return Record(int(content["revision"]), entries)
+    except Exception as error:  # a forged pickle may raise anything
+        raise ValueError(f"not a record of todo entries: {error}") from error
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str) -> object:
+        """Refuse, whatever it is: a record is made of builtin types only."""
+        raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
+
+
+def _to_tuple(entry: TodoEntry) -> tuple[object, ...]:
+    return (
+        entry.id.bytes,
+        entry.content,
+        entry.notes,
+        entry.tags,
+        entry.priority.value,
+        _from_due(entry.due),
+        _from_moment(entry.completed_at),
+        _from_moment(entry.removed_at),
+        _from_moment(entry.created_at),
+        _from_moment(entry.updated_at),
+        entry.revision,
+    )
+
+
+def _from_tuple(
+    id: bytes,
+    content: str,
+    notes: str,
+    tags: tuple[str, ...],
+    priority: str,
+    due: int | str | None,
+    completed_at: int | None,
+    removed_at: int | None,
+    created_at: int,
+    updated_at: int,
+    revision: int,
+) -> TodoEntry:
+    created = _to_moment(created_at)
+    return TodoEntry(
+        id=UUID(int=int.from_bytes(id)),
+        content=content,
+        notes=notes,
+        tags=tags,
+        priority=_PRIORITIES[priority],
+        due=_to_due(due),
+        completed_at=None if completed_at is None else _to_moment(completed_at),
+        removed_at=None if removed_at is None else _to_moment(removed_at),
+        created_at=created,
+        updated_at=created if updated_at == created_at else _to_moment(updated_at),
+        revision=revision,
+    )
+
+
+def _from_due(due: Due | None) -> int | str | None:
+    if due is None:
+        return None
+    if isinstance(due.value, datetime):
+        return _from_moment(due.value)
+    return due.value.isoformat()
+
+
+def _to_due(stored: int | str | None) -> Due | None:
+    if stored is None:
+        return None
+    if isinstance(stored, str):
+        return Due(date.fromisoformat(stored))
+    return Due(_to_moment(stored))
+
+
+def _from_moment(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def _to_moment(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
