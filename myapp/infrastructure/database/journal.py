@@ -44,6 +44,9 @@ class Journal:
         self._size = replay(self.path, take)
         self._descriptor = self._disk.open(self.path)
         self._put_tail_aside(self._descriptor)
+        # An earlier process may have been killed before it had synced what was just read.
+        self._disk.sync(self._descriptor)
+        self._disk.sync_folder(self.path.parent)
         self.broken = False
 
     def append(self, payload: bytes) -> None:
@@ -122,7 +125,6 @@ class Journal:
             os.close(copy)
         self._disk.sync_folder(aside.parent)
         self._disk.truncate(descriptor, self._size)
-        self._disk.sync(descriptor)
         _log.warning(
             "%s ended in %d bytes of a write that was never acknowledged; moved to %s",
             self.path,

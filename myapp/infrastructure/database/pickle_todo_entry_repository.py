@@ -54,9 +54,10 @@ async def open_pickle_storage(
 
     Raises StorageInUse, StorageDamaged, UnsupportedStorage, OSError.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    disk = disk or Disk()
+    _make_folder(folder.absolute(), disk)
     with folder_lock(folder), ThreadPoolExecutor(1, "journal") as thread:
-        journal = Journal(folder / JOURNAL, disk or Disk())
+        journal = Journal(folder / JOURNAL, disk)
         repository = PickleTodoEntryRepository(journal, thread)
         try:
             await repository.open()
@@ -265,6 +266,13 @@ def snapshot(revision: int, entries: Sequence[TodoEntry]) -> Iterator[bytes]:
     yield encode(revision, [])
     for start in range(0, len(entries), _CHUNK):
         yield encode(revision, entries[start : start + _CHUNK])
+
+
+def _make_folder(folder: Path, disk: Disk) -> None:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        disk.sync_folder(made.parent)
 
 
 @contextmanager

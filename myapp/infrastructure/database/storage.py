@@ -4,7 +4,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from myapp.domain.todo_entry_repository import TodoEntryRepository
-from myapp.infrastructure.database.errors import UnsupportedStorage
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     open_pickle_storage,
 )
@@ -13,17 +12,31 @@ _PICKLE = "pickle:///"
 
 
 def open_storage(url: str) -> AbstractAsyncContextManager[TodoEntryRepository]:
-    """Answer the storage a URL names, to be entered: `pickle:///folder`.
+    """Answer the storage that a URL names, to be entered.
 
-    As in SQLAlchemy's URLs three slashes begin a relative path and four an absolute one.
-    Entering raises StorageOpeningError or OSError if it cannot be opened.
+    Raises ValueError for a URL of another form; entering raises StorageOpeningError, or
+    OSError.
     """
     return open_pickle_storage(pickle_folder(url))
 
 
+def check_storage_url(url: str) -> str:
+    """Answer the URL if there is a storage for it; raises ValueError."""
+    pickle_folder(url)
+    return url
+
+
 def pickle_folder(url: str) -> Path:
-    """Answer the folder of a pickle storage's URL; raises UnsupportedStorage for others."""
+    """Answer the folder of a pickle storage; raises ValueError for any other URL.
+
+    As in SQLAlchemy's URLs three slashes begin a relative path and four an absolute one.
+    """
     folder = url.removeprefix(_PICKLE)
-    if not url.startswith(_PICKLE) or not folder:
-        raise UnsupportedStorage("a storage URL has the form pickle:///folder")
+    if folder in ("", url):
+        raise ValueError("must be pickle:///folder (four slashes: an absolute path)")
     return Path(folder)
+
+
+def pickle_url(folder: Path) -> str:
+    """Answer the URL of the pickle storage in a folder."""
+    return f"{_PICKLE}{folder}"

@@ -1,0 +1,84 @@
+"""The application: container, lifespan and controllers; `python -m myapp.app` serves it."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+
+from dependency_injector import providers
+from fastapi import FastAPI
+
+from myapp import __version__
+from myapp.application.todo_service import TodoService
+from myapp.container import ApplicationContainer
+from myapp.infrastructure import server
+from myapp.infrastructure.api.setup import create_api
+from myapp.infrastructure.database.errors import StorageOpeningError
+from myapp.settings import InvalidSettings, Settings, load_settings, masked
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings, container: ApplicationContainer | None = None
+) -> FastAPI:
+    """Answer the application; its lifespan opens the storage, and closes it at the end.
+
+    Any number of applications can live in one process. A container of one's own replaces
+    what the application is made of.
+    """
+    container = container or ApplicationContainer(settings=settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, TodoService]]:
+        async with container.storage() as repository:
+            container.repository.override(providers.Object(repository))
+            yield {"todo_service": container.todo_service()}
+
+    return create_api(lifespan, prefix=settings.api_prefix, new_id=container.new_id())
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop; raises what keeps the service from starting."""
+    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    if not _is_loopback(settings.host):
+        _log.warning(
+            "TODOAPP_HOST=%s: whoever reaches this address may read and change everything,"
+            " since there are no users yet",
+            settings.host,
+        )
+
+    def tell(port: int) -> None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{host}:{port}"
+        print(f"Todo service {__version__}. Stop it with Ctrl-C.")
+        print(f"  storage  {masked(settings.storage)}")
+        print(f"  address  {url}/todo")
+        print(f"  docs     {url}/docs", flush=True)
+
+    server.serve(
+        create_app(settings), host=settings.host, port=settings.port, started=tell
+    )
+
+
+def main() -> None:
+    """Serve as the settings say; a start that fails says why, and exits with 1."""
+    try:
+        serve(load_settings())
+    except (InvalidSettings, StorageOpeningError, OSError) as error:
+        sys.exit(f"The todo service cannot start:\n{error}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Which object needs which."""
+
+from dependency_injector import containers, providers
+
+from myapp.application.todo_service import TodoService
+from myapp.domain.todo_entry_repository import TodoEntryRepository
+from myapp.infrastructure.database.storage import open_storage
+from myapp.infrastructure.identity import UuidFactory, utc_now
+from myapp.settings import Settings
+
+
+class ApplicationContainer(containers.DeclarativeContainer):
+    """The objects of one application; the lifespan hands in the opened repository."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    storage = providers.Factory(open_storage, settings.provided.storage)
+    repository: providers.Dependency[TodoEntryRepository] = providers.Dependency()
+    new_id = providers.Singleton(UuidFactory)
+    todo_service = providers.Singleton(
+        TodoService,
+        repository=repository,
+        now=providers.Object(utc_now),
+        new_id=new_id,
+    )

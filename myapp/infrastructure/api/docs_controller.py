@@ -1,0 +1,65 @@
+"""The documentation, complete without any network: the page, its assets, the problems."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Path as PathParameter
+from fastapi import Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from myapp.infrastructure.api.problems import (
+    INVALID_INPUT,
+    NOT_FOUND,
+    PROBLEM_TYPES,
+    Rejection,
+    answers,
+)
+
+SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui")
+SWAGGER_UI_PATH = "/docs/swagger-ui"
+
+router = APIRouter(tags=["documentation"])
+
+
+@router.get("/", include_in_schema=False)
+async def index(request: Request) -> RedirectResponse:
+    """Lead to the documentation."""
+    return RedirectResponse(f"{_prefix(request)}/docs")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """Show the OpenAPI document in Swagger UI."""
+    prefix = _prefix(request)
+    return get_swagger_ui_html(
+        openapi_url=f"{prefix}/openapi.json",
+        title=f"{request.app.title} {request.app.version}",
+        swagger_js_url=f"{prefix}{SWAGGER_UI_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{prefix}{SWAGGER_UI_PATH}/swagger-ui.css",
+        swagger_favicon_url=f"{prefix}{SWAGGER_UI_PATH}/favicon-32x32.png",
+        swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": None},
+    )
+
+
+@router.get(
+    "/problems/{slug}",
+    response_class=PlainTextResponse,
+    responses=answers(NOT_FOUND, INVALID_INPUT),
+)
+async def explain_problem(
+    slug: Annotated[str, PathParameter(examples=["todo-entry-not-found"])],
+) -> str:
+    """Explain a type of problem."""
+    problem_type = PROBLEM_TYPES.get(slug)
+    if problem_type is None:
+        raise Rejection(NOT_FOUND, "There is no such type of problem.")
+    status = problem_type.status
+    return f"{problem_type.title} ({status} {status.phrase})\n\n{problem_type.explanation}\n"
+
+
+def _prefix(request: Request) -> str:
+    prefix: str = request.scope.get("root_path", "")
+    return prefix

@@ -1,0 +1,180 @@
+"""Bodies as JSON (RFC 8259) read strictly: what is ambiguous is refused, with its place."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from email.message import Message
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from myapp.infrastructure.api.problems import (
+    CONTENT_TOO_LARGE,
+    MALFORMED_REQUEST,
+    UNSUPPORTED_MEDIA_TYPE,
+    InputError,
+    Rejection,
+    invalid_input,
+    pointer,
+    shown,
+)
+
+BODY_MOST = 1_048_576
+"""Bytes of a body, at most."""
+
+MERGE_PATCH = "application/merge-patch+json"
+
+_JSON_PATCH = "application/json-patch+json"  # another format, and no merge patch
+_CURL_OPTION = '-H "Content-Type: application/json"'
+
+_DEEPEST = 32
+_TOO_DEEP = f"The body is nested deeper than {_DEEPEST} levels."
+_SURROGATES = "must not contain lone surrogates"
+_OUT_OF_RANGE = "must be a number within range"
+_LONGEST_INTEGER = 18
+_FLAWS_SHOWN = 100
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if it takes one, is read by JsonRequest."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Answer FastAPI's handler, given such a request."""
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return handle_json
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON in UTF-8 of at most BODY_MOST bytes, or a problem.
+
+    `json` answers objects, arrays, strings, finite numbers that fit, booleans and null;
+    RFC 8259 leaves to the implementation what it makes of the rest, and this one refuses.
+    """
+
+    async def body(self) -> bytes:
+        """Answer the bytes; raises Rejection before reading more than it would take."""
+        if not hasattr(self, "_body"):
+            _check_media_type(self)
+            body = bytearray()
+            async for chunk in self.stream():
+                body += chunk
+                if len(body) > BODY_MOST:
+                    detail = f"The body has more than {BODY_MOST} bytes."
+                    raise Rejection(CONTENT_TOO_LARGE, detail)
+            if not body:
+                raise Rejection(MALFORMED_REQUEST, "The body is empty, not JSON.")
+            self._body = bytes(body)
+        return self._body
+
+    async def json(self) -> Any:  # any JSON value: that is what the schemas check next
+        """Answer the value; raises Rejection."""
+        value = _decode(await self.body())
+        errors = list(islice(_flaws(value, ()), _FLAWS_SHOWN))
+        if errors:
+            raise invalid_input(errors)
+        return value
+
+
+def _check_media_type(request: Request) -> None:
+    message = Message()
+    message["content-type"] = request.headers.get("content-type", "")
+    media_type = message.get_content_type() if message["content-type"] else "nothing"
+    is_json = media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+    if is_json and not (request.method == "PATCH" and media_type == _JSON_PATCH):
+        return
+    detail = (
+        f"The body is declared as {shown(media_type)}; with curl, add {_CURL_OPTION}."
+    )
+    headers = {"Accept-Patch": f"{MERGE_PATCH}, application/json"}
+    raise Rejection(
+        UNSUPPORTED_MEDIA_TYPE,
+        detail,
+        headers=headers if request.method == "PATCH" else None,
+    )
+
+
+def _decode(body: bytes) -> object:
+    try:
+        value: object = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: {error}."
+        raise Rejection(MALFORMED_REQUEST, detail) from error
+    except UnicodeDecodeError as error:
+        detail = f"The body is not UTF-8 from byte {error.start} on."
+        raise Rejection(MALFORMED_REQUEST, detail) from error
+    except RecursionError as error:
+        raise Rejection(MALFORMED_REQUEST, _TOO_DEEP) from error
+    return value
+
+
+class _Flaw:
+    """Stands in the decoded value for what cannot be told as a value."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        for name, count in counts.items():
+            if count > 1:
+                members[name] = _Flaw("must be given once only")
+    return members
+
+
+def _integer(text: str) -> int | _Flaw:
+    # Longer ones take quadratic time, and Python refuses the longest.
+    return int(text) if len(text) <= _LONGEST_INTEGER else _Flaw(_OUT_OF_RANGE)
+
+
+def _number(text: str) -> float | _Flaw:
+    number = float(text)
+    return number if isfinite(number) else _Flaw(_OUT_OF_RANGE)
+
+
+def _constant(_name: str) -> _Flaw:
+    return _Flaw("must be a finite number")
+
+
+def _flaws(value: object, path: tuple[str | int, ...]) -> Iterator[InputError]:
+    if len(path) > _DEEPEST:
+        raise Rejection(MALFORMED_REQUEST, _TOO_DEEP)
+    match value:
+        case _Flaw():
+            yield InputError(detail=value.rule, pointer=pointer(path))
+        case str() if _has_surrogates(value):
+            yield InputError(detail=_SURROGATES, pointer=pointer(path))
+        case list():
+            for index, item in enumerate(value):
+                yield from _flaws(item, (*path, index))
+        case dict():
+            for name, member in value.items():
+                if _has_surrogates(name):
+                    yield InputError(detail=_SURROGATES, pointer=pointer((*path, name)))
+                yield from _flaws(member, (*path, name))
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,120 @@
+"""What surrounds every request, as plain ASGI."""
+
+import logging
+import re
+from collections.abc import Callable
+from time import perf_counter
+from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from myapp.infrastructure.api.problems import (
+    INTERNAL_ERROR,
+    MALFORMED_REQUEST,
+    Rejection,
+    path_of,
+    problem_response,
+)
+
+_SANE_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+
+_log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """Names each request, logs a line about it, and answers 500 where nothing else did.
+
+    The name is the client's X-Request-Id if that is a sane token, and goes back to it.
+    """
+
+    def __init__(self, app: ASGIApp, new_id: Callable[[], UUID]) -> None:
+        self._app = app
+        self._new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin = perf_counter()
+        request_id = Headers(scope=scope).get("x-request-id", "")
+        if not _SANE_TOKEN.fullmatch(request_id):
+            request_id = str(self._new_id())
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        connection = HTTPConnection(scope)
+        try:
+            await self._app(scope, receive, send_named)
+        except Exception:  # or the client would hear nothing, or too much
+            _log.exception("request %s failed", request_id)
+            if status:
+                raise
+            rejection = Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+            await problem_response(connection, rejection)(scope, receive, send_named)
+        finally:
+            _log.info(
+                "%s %s %d %.1f ms %s",
+                scope["method"],
+                path_of(connection),
+                status,
+                (perf_counter() - begin) * 1000,
+                request_id,
+            )
+
+
+class HeadAsGet:
+    """Answers HEAD as GET, without the content (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_content(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_content)
+
+
+class Utf8Target:
+    """Refuses a path or a query that is not UTF-8, which would be read as something else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        app = self._app
+        if scope["type"] == "http" and not (
+            _is_utf8(scope.get("raw_path") or b"") and _is_utf8(scope["query_string"])
+        ):
+            detail = "The path or the query is not UTF-8."
+            rejection = Rejection(MALFORMED_REQUEST, detail)
+            app = problem_response(HTTPConnection(scope), rejection)
+        await app(scope, receive, send)
+
+
+def _is_utf8(percent_encoded: bytes) -> bool:
+    if b"%" not in percent_encoded and percent_encoded.isascii():
+        return True
+    try:
+        unquote_to_bytes(percent_encoded).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

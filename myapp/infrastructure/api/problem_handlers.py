@@ -1,0 +1,145 @@
+"""How errors become problems: the one place where they are translated."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from myapp.domain.errors import (
+    InvalidValue,
+    StaleTodoEntry,
+    StorageFull,
+    StorageUnavailable,
+    TodoEntryExists,
+    TodoEntryNotFound,
+    TodoError,
+    TooManyTags,
+)
+from myapp.infrastructure.api.problems import (
+    INTERNAL_ERROR,
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    STORAGE_FULL,
+    STORAGE_UNAVAILABLE,
+    TODO_ENTRY_CHANGED,
+    TODO_ENTRY_EXISTS,
+    TODO_ENTRY_NOT_FOUND,
+    TOO_MANY_TAGS,
+    InputError,
+    ProblemType,
+    Rejection,
+    invalid_input,
+    path_of,
+    pointer,
+    problem_response,
+    shown,
+)
+
+_TYPES: Mapping[type[TodoError], ProblemType] = {
+    TodoEntryNotFound: TODO_ENTRY_NOT_FOUND,
+    TodoEntryExists: TODO_ENTRY_EXISTS,
+    StaleTodoEntry: TODO_ENTRY_CHANGED,
+    TooManyTags: TOO_MANY_TAGS,
+    StorageFull: STORAGE_FULL,
+}
+
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_ERRORS_SHOWN = 100
+
+_RULES = {
+    "extra_forbidden": "is not known here",
+    "missing": "is required",
+    "model_attributes_type": "must be a JSON object",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "list_type": "must be an array",
+}
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Let the application answer every error it raises as a problem."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return problem_response(request, rejection_of(request, error))
+
+    for error_type in (TodoError, RequestValidationError, HTTPException):
+        app.add_exception_handler(error_type, handle)
+
+
+def rejection_of(request: Request, error: Exception) -> Rejection:
+    """Answer what a client is told of an error."""
+    match error:
+        case Rejection():
+            return error
+        case RequestValidationError():
+            return invalid_input(_input_errors(error.errors()))
+        case InvalidValue():
+            return invalid_input([_input_error(("body", error.field), error.rule)])
+        case StorageUnavailable():
+            headers = {"Retry-After": str(error.retry_after)}
+            return Rejection(STORAGE_UNAVAILABLE, str(error), headers=headers)
+        case TodoError():
+            return Rejection(_TYPES[type(error)], str(error))
+        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
+            return Rejection(MALFORMED_REQUEST, "The body broke off.")
+        case HTTPException(status_code=HTTPStatus.NOT_FOUND):
+            detail = (
+                f"There is nothing at {path_of(request)}; /docs shows what there is."
+            )
+            return Rejection(NOT_FOUND, detail)
+        case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
+            return _method_not_allowed(request)
+    return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+
+
+def _method_not_allowed(request: Request) -> Rejection:
+    allowed = ", ".join(_methods_of(request))
+    detail = f"{path_of(request)} does not take {request.method}; it takes {allowed}."
+    return Rejection(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Answer every method that some route takes at this path."""
+    methods = [
+        method
+        for method in _METHODS
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    ]
+    return sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+
+
+def _input_errors(errors: Sequence[Mapping[str, Any]]) -> list[InputError]:
+    """Translate what pydantic says; its messages for our own rules carry our errors."""
+    return [
+        _input_error(error["loc"], _rule(error))
+        for error in islice(errors, _ERRORS_SHOWN)
+    ]
+
+
+def _rule(error: Mapping[str, Any]) -> str:
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidValue):
+        return cause.rule
+    if isinstance(cause, ValueError):
+        return str(cause)
+    message: str = error["msg"]
+    return _RULES.get(error["type"], message[:1].lower() + message[1:])
+
+
+def _input_error(location: Sequence[str | int], detail: str) -> InputError:
+    kind, *rest = location
+    match kind:
+        case "body":
+            return InputError(detail=detail, pointer=pointer(rest))
+        case "header":
+            return InputError(detail=detail, header=str(rest[0]))
+    return InputError(detail=detail, parameter=shown(str(rest[0])))

@@ -1,0 +1,287 @@
+"""Every problem a client may meet, in one table, and how it is told (RFC 9457)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+_NAME_SHOWN = 200
+
+
+class InputError(BaseModel):
+    """One thing wrong with the input, and the one place where it is."""
+
+    detail: str = Field(examples=["must not be empty"])
+    pointer: str | None = Field(
+        default=None,
+        description="Where in the body: a JSON pointer as a URI fragment (RFC 6901, 6).",
+        examples=["#/content"],
+    )
+    parameter: str | None = Field(
+        default=None, description="Which parameter of the path or the query."
+    )
+    header: str | None = Field(default=None, description="Which header field.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(
+        description="The kind of problem: a stable URI reference that explains it.",
+        examples=["/problems/invalid-input"],
+    )
+    title: str = Field(description="The kind of problem, in words.")
+    status: int = Field(description="The HTTP status code.", examples=[422])
+    detail: str = Field(description="What went wrong this time.")
+    instance: str = Field(description="The path requested.", examples=["/todo"])
+    errors: list[InputError] | None = Field(
+        default=None, description="For invalid input: all that is wrong with it."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProblemType:
+    """A kind of problem: its name, its status, what it means and what helps."""
+
+    slug: str
+    status: HTTPStatus
+    title: str
+    explanation: str
+    detail: str
+    errors: Sequence[InputError] = ()
+
+    @property
+    def uri(self) -> str:
+        """The URI reference that names the type and answers its explanation."""
+        return f"/problems/{self.slug}"
+
+    def problem(
+        self, instance: str, detail: str, errors: Sequence[InputError] = ()
+    ) -> Problem:
+        """Answer a problem of this type."""
+        return Problem(
+            type=self.uri,
+            title=self.title,
+            status=self.status,
+            detail=detail,
+            instance=instance,
+            errors=list(errors) or None,
+        )
+
+
+class Rejection(HTTPException):
+    """A request is answered with a problem, and why."""
+
+    def __init__(
+        self,
+        problem_type: ProblemType,
+        detail: str,
+        *,
+        errors: Sequence[InputError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(problem_type.status, detail, headers)
+        self.problem_type = problem_type
+        self.errors = errors
+
+
+def invalid_input(errors: Sequence[InputError]) -> Rejection:
+    """Answer the rejection of input with all that is wrong with it."""
+    return Rejection(INVALID_INPUT, "; ".join(map(_summary, errors[:3])), errors=errors)
+
+
+def problem_response(connection: HTTPConnection, rejection: Rejection) -> Response:
+    """Answer the problem as a response to this request."""
+    problem_type = rejection.problem_type
+    problem = problem_type.problem(
+        path_of(connection), rejection.detail, rejection.errors
+    )
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        problem_type.status,
+        headers=rejection.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def pointer(parts: Iterable[str | int]) -> str:
+    """Answer a JSON pointer as a URI fragment (RFC 6901, section 6)."""
+    steps = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return "#" + "".join(
+        f"/{quote(step[:_NAME_SHOWN], errors='replace')}" for step in steps
+    )
+
+
+def shown(name: str) -> str:
+    """Answer a name that a client made up, short and safe to answer."""
+    return name[:_NAME_SHOWN].encode("utf-8", "replace").decode("utf-8")
+
+
+def path_of(connection: HTTPConnection) -> str:
+    """Answer the path as the client sent it, percent-encoded and so safe to show."""
+    raw: bytes = connection.scope.get("raw_path") or b"/"
+    return raw.partition(b"?")[0].decode("ascii", "backslashreplace")
+
+
+def answers(*problem_types: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """Answer FastAPI's `responses` for an operation that may answer these problems."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for problem_type in sorted({*problem_types, *ALWAYS}, key=_by_status):
+        status = int(problem_type.status)
+        response = responses.setdefault(
+            status,
+            {
+                "description": problem_type.status.phrase,
+                "content": {MEDIA_TYPE: {"schema": _SCHEMA, "examples": {}}},
+            },
+        )
+        response["content"][MEDIA_TYPE]["examples"][problem_type.slug] = {
+            "summary": problem_type.title,
+            "description": problem_type.explanation,
+            "value": problem_type.problem(
+                "/todo", problem_type.detail, problem_type.errors
+            ).model_dump(exclude_none=True),
+        }
+    return responses
+
+
+def _summary(error: InputError) -> str:
+    place = error.pointer or error.parameter or error.header
+    return f"{place}: {error.detail}"
+
+
+def _by_status(problem_type: ProblemType) -> tuple[int, str]:
+    return problem_type.status, problem_type.slug
+
+
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+MALFORMED_REQUEST = ProblemType(
+    "malformed-request",
+    HTTPStatus.BAD_REQUEST,
+    "The request is malformed",
+    "The body is not JSON in UTF-8, or nested deeper than any entry; or the path or the"
+    " query is not UTF-8 once its percent-encoding is undone.",
+    "The body is not JSON: Expecting value at line 1, column 1.",
+)
+NOT_FOUND = ProblemType(
+    "not-found",
+    HTTPStatus.NOT_FOUND,
+    "There is nothing at this path",
+    "No operation of this service has this path; /docs shows all that have one.",
+    "There is nothing at /todoo; /docs shows what there is.",
+)
+TODO_ENTRY_NOT_FOUND = ProblemType(
+    "todo-entry-not-found",
+    HTTPStatus.NOT_FOUND,
+    "There is no such todo entry",
+    "The entry was never stored, or has been removed.",
+    "There is no todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e.",
+)
+METHOD_NOT_ALLOWED = ProblemType(
+    "method-not-allowed",
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "The path does not take this method",
+    "The Allow header lists the methods that the path takes.",
+    "/todo does not take DELETE; it takes GET, HEAD, POST.",
+)
+TOO_MANY_TAGS = ProblemType(
+    "too-many-tags",
+    HTTPStatus.CONFLICT,
+    "The entry has as many tags as it may",
+    "An entry carries 100 tags at most: take one off before you add another.",
+    "The todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e has 100 tags already.",
+)
+TODO_ENTRY_CHANGED = ProblemType(
+    "todo-entry-changed",
+    HTTPStatus.PRECONDITION_FAILED,
+    "The entry is not in the state asked for",
+    "If-Match names another revision than the stored one: somebody has changed the entry"
+    " since. Read it again, and decide anew.",
+    "The stored revision is another one for: 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e.",
+)
+TODO_ENTRY_EXISTS = ProblemType(
+    "todo-entry-exists",
+    HTTPStatus.PRECONDITION_FAILED,
+    "There is such an entry already",
+    "If-None-Match: * asks to create the entry, but not to replace one that is there.",
+    "There is a todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e already.",
+)
+CONTENT_TOO_LARGE = ProblemType(
+    "content-too-large",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "The body is too large",
+    "A body has 1 MiB (1,048,576 bytes) at most.",
+    "The body has more than 1048576 bytes.",
+)
+UNSUPPORTED_MEDIA_TYPE = ProblemType(
+    "unsupported-media-type",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "The body is not declared as JSON",
+    "The Content-Type header has to say that the body is JSON. curl says so with"
+    ' -H "Content-Type: application/json".',
+    "The body is declared as application/x-www-form-urlencoded; with curl, add"
+    ' -H "Content-Type: application/json".',
+)
+INVALID_INPUT = ProblemType(
+    "invalid-input",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The input breaks a rule",
+    "`errors` lists what is wrong, each with its place: a pointer into the body, a"
+    " parameter of the path or the query, or a header.",
+    "#/content: must not be empty",
+    [InputError(detail="must not be empty", pointer="#/content")],
+)
+INTERNAL_ERROR = ProblemType(
+    "internal-error",
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "The service failed",
+    "This is a mistake of the service. Its log tells more under the X-Request-Id that came"
+    " with the answer. A change may or may not have been made.",
+    "The service failed unexpectedly.",
+)
+STORAGE_UNAVAILABLE = ProblemType(
+    "storage-unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The storage is not ready",
+    "Try again after the seconds that Retry-After gives; what was acknowledged before is"
+    " safe.",
+    "The storage cannot be written now.",
+)
+STORAGE_FULL = ProblemType(
+    "storage-full",
+    HTTPStatus.INSUFFICIENT_STORAGE,
+    "The storage is full",
+    "There is no space left to store anything; what was acknowledged before is safe.",
+    "There is no space left to store anything.",
+)
+
+PROBLEM_TYPES = {
+    problem_type.slug: problem_type
+    for problem_type in (
+        MALFORMED_REQUEST,
+        NOT_FOUND,
+        TODO_ENTRY_NOT_FOUND,
+        METHOD_NOT_ALLOWED,
+        TOO_MANY_TAGS,
+        TODO_ENTRY_CHANGED,
+        TODO_ENTRY_EXISTS,
+        CONTENT_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        INVALID_INPUT,
+        INTERNAL_ERROR,
+        STORAGE_UNAVAILABLE,
+        STORAGE_FULL,
+    )
+}
+
+ALWAYS = (MALFORMED_REQUEST, METHOD_NOT_ALLOWED, INTERNAL_ERROR)
+"""What any operation may answer."""

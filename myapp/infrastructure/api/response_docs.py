@@ -1,0 +1,36 @@
+"""What the documentation says of response headers and of answers without a body."""
+
+from typing import Any
+
+Headers = dict[str, dict[str, Any]]  # OpenAPI's header objects
+
+
+def _header(description: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"description": description, "schema": schema, "example": example}
+
+
+ETAG: Headers = {"ETag": _header("The revision, in quotes.", '"17"')}
+LOCATION: Headers = {
+    "Location": _header(
+        "Where the entry is.", "/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e"
+    )
+}
+LINK: Headers = {
+    "Link": _header(
+        "Where the next page is, if there is one (RFC 8288).",
+        '</todo?limit=2&cursor=WyI5Zj…>; rel="next"',
+    )
+}
+TOTAL_COUNT: Headers = {
+    "Total-Count": _header("The number of entries on all pages, if wished for.", "1234")
+}
+PREFERENCE_APPLIED: Headers = {
+    "Preference-Applied": _header(
+        "The wish that was granted (RFC 7240).", "return=representation"
+    )
+}
+NOT_MODIFIED: dict[str, Any] = {
+    "description": "What the client has, under the ETag in If-None-Match, is current.",
+    "headers": ETAG,
+}

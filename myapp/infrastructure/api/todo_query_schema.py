@@ -1,0 +1,148 @@
+"""The query of a list of todo entries: its parameters, and what they ask for."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Query, Request
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
+
+from myapp.domain.todo import CONTENT_MOST, Priority
+from myapp.domain.todo_entry_repository import (
+    PAGE_DEFAULT,
+    PAGE_MOST,
+    Sort,
+    TodoQuery,
+    normalise_search,
+)
+from myapp.infrastructure.api.cursors import decode_cursor
+from myapp.infrastructure.api.problems import InputError, invalid_input
+from myapp.infrastructure.api.todo_schema import DATE_OR_TIME, Tag, parse_due
+
+
+def _moment(text: object) -> datetime:
+    return parse_due(text).moment
+
+
+def _flag(text: object) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def _count(text: object) -> int:
+    if not (isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text)):
+        raise ValueError(f"must be a whole number from 1 to {PAGE_MOST:,}")
+    return int(text)
+
+
+Search = Annotated[
+    str,
+    AfterValidator(normalise_search),
+    WithJsonSchema({"type": "string", "maxLength": CONTENT_MOST}),
+]
+Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema(DATE_OR_TIME)]
+Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+SortName = Literal[
+    "created",
+    "-created",
+    "updated",
+    "-updated",
+    "due",
+    "-due",
+    "priority",
+    "-priority",
+    "content",
+    "-content",
+]
+
+
+class ListParameters(BaseModel):
+    """The parameters of a list, each optional, every condition given must hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    search: Search = Field(
+        default="",
+        description="A part of the content or of the notes, or a whole tag; case does not"
+        " matter (Unicode's default case folding).",
+    )
+    tag: list[Tag] = Field(
+        default=[], description="A tag; given more than once, all must be there."
+    )
+    done: Flag | None = Field(default=None, description="Only done, or only open ones.")
+    priority: list[Priority] = Field(
+        default=[], description="A priority; given more than once, any will do."
+    )
+    due_before: Moment | None = Field(
+        default=None, description="Due earlier than this day's end, or this moment."
+    )
+    due_after: Moment | None = Field(
+        default=None, description="Due at this day's end, or this moment, or later."
+    )
+    completed_before: Moment | None = Field(
+        default=None, description="Completed earlier than this."
+    )
+    completed_after: Moment | None = Field(
+        default=None, description="Completed then or later."
+    )
+    sort: SortName = Field(
+        default="created",
+        description='The order; "-" turns it round. Ties are in the order of the ids,'
+        " entries without a due date come last either way.",
+    )
+    limit: Annotated[int, BeforeValidator(_count)] = Field(
+        default=PAGE_DEFAULT, ge=1, le=PAGE_MOST, description="Entries on a page."
+    )
+    cursor: str | None = Field(
+        default=None, description="Where the page before ended: taken from its Link."
+    )
+
+    def query(self, *, counted: bool) -> TodoQuery:
+        """Answer what is asked for; raises Rejection for a cursor of another query."""
+        query = TodoQuery(
+            search=self.search,
+            tags=frozenset(self.tag),
+            done=self.done,
+            priorities=frozenset(self.priority),
+            due_before=self.due_before,
+            due_after=self.due_after,
+            completed_before=self.completed_before,
+            completed_after=self.completed_after,
+            sort=Sort(self.sort.removeprefix("-")),
+            descending=self.sort.startswith("-"),
+            limit=self.limit,
+            counted=counted,
+        )
+        if self.cursor is None:
+            return query
+        try:
+            return replace(query, start=decode_cursor(self.cursor, query))
+        except ValueError as error:
+            wrong = InputError(detail=str(error), parameter="cursor")
+            raise invalid_input([wrong]) from error
+
+
+async def list_parameters(
+    request: Request, parameters: Annotated[ListParameters, Query()]
+) -> ListParameters:
+    """Answer the parameters; raises Rejection if one was given twice that counts once."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    errors = [
+        InputError(detail="must be given once only", parameter=name)
+        for name, count in counts.items()
+        if count > 1 and name not in ("tag", "priority")
+    ]
+    if errors:
+        raise invalid_input(errors)
+    return parameters

@@ -1,0 +1,104 @@
+"""The application as a process: its socket, its signals, why it could not start."""
+
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_FINISH_WITHIN = 30
+"""Seconds that requests in flight have to finish after a signal to stop."""
+
+
+class AddressUnavailable(OSError):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+def serve(
+    app: ASGIApp, *, host: str, port: int, started: Callable[[int], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests in flight.
+
+    Calls `started` with the port (0 asks for any that is free) once requests are taken.
+    Raises AddressUnavailable, and whatever the application's lifespan raises at its start.
+    """
+    listener = _bind(host, port)
+    startup = _Startup(app)
+    config = uvicorn.Config(
+        startup,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_FINISH_WITHIN,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+    try:
+        _Server(config, lambda: started(listener.getsockname()[1])).run([listener])
+    except SystemExit:
+        if startup.error is not None:
+            raise startup.error from None
+        raise
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise AddressUnavailable(
+            f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or"
+            " set TODOAPP_HOST and TODOAPP_PORT to another address."
+        ) from error
+    return listener
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    """End without complaint: uvicorn raises the signal again once it has finished."""
+    raise SystemExit(0)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which tells when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell()
+
+
+class _Startup:
+    """The application, keeping why it could not start: uvicorn would log a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.error: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_quietly(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                message = {"type": "lifespan.startup.failed", "message": ""}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_quietly)
+        except Exception as error:
+            self.error = error
+            raise

@@ -1,0 +1,99 @@
+"""What whoever runs the service may set: TODOAPP_* variables, or the same in a file .env."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from myapp.infrastructure.database.storage import check_storage_url, pickle_url
+
+_PREFIX = "TODOAPP_"
+_PASSWORD = re.compile(r"(://[^:/]*:).*@")
+
+
+class InvalidSettings(Exception):
+    """Some variables have values that are not accepted: a line for each."""
+
+
+class Settings(BaseSettings):
+    """The settings; each description completes the sentence "must be …"."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_by_name=True,
+    )
+
+    storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = Field(
+        default=None, description="a storage URL"
+    )
+    storage_dir: Path | None = Field(default=None, description="a folder")
+    host: str = Field(default="127.0.0.1", description="a host name or an address")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="a whole number from 0 to 65535"
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(str.upper),
+    ] = Field(
+        default="INFO",
+        description="DEBUG, INFO, WARNING, ERROR or CRITICAL (so must its older spelling,"
+        " TODO_APP_LOG_LEVEL)",
+        validation_alias=AliasChoices(f"{_PREFIX}LOG_LEVEL", "TODO_APP_LOG_LEVEL"),
+    )
+    api_prefix: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="empty, or a path such as /api without a slash at its end",
+    )
+
+    @field_validator("storage_dir")
+    @classmethod
+    def _choose_one(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        if folder is not None and info.data.get("storage_url") is not None:
+            raise ValueError(f"{_PREFIX}STORAGE_URL is set too: choose one of the two")
+        return folder
+
+    @property
+    def storage(self) -> str:
+        """The URL of the storage: by default a folder among the user's own data."""
+        if self.storage_url is not None:
+            return self.storage_url
+        return pickle_url(self.storage_dir or user_data_path("todoapp"))
+
+
+def load_settings() -> Settings:
+    """Answer the settings; raises InvalidSettings with everything that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_line(problem) for problem in error.errors()]
+        raise InvalidSettings("\n".join(lines)) from error
+
+
+def masked(text: str) -> str:
+    """Answer the text with the password of any URL in it made unreadable."""
+    return _PASSWORD.sub(r"\1***@", text)
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    name = str(problem["loc"][0]).removeprefix(_PREFIX).lower()
+    if problem["type"] == "value_error":
+        rule = str(problem["ctx"]["error"])
+    else:
+        rule = f"must be {Settings.model_fields[name].description}"
+    return f"{_PREFIX}{name.upper()}={masked(str(problem['input']))}: {rule}"
