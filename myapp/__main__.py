@@ -54,9 +54,7 @@ def salvage(folder: Folder = None) -> None:
     with _explained():
         report, old = pickle_salvage.salvage(_folder(folder))
         print(f"{report.path}: {report.entries:,} entries, revision {report.revision}")
-        print(
-            f"{report.unreadable:,} bytes could not be read; the old journal is {old}"
-        )
+        print(f"{report.unreadable:,} bytes could not be read; the old journal is {old}")
 
 
 def _folder(folder: Path | None) -> Path:

@@ -60,9 +60,7 @@ def serve(settings: Settings) -> None:
         print(f"  address  {url}/todo")
         print(f"  docs     {url}/docs", flush=True)
 
-    server.serve(
-        create_app(settings), host=settings.host, port=settings.port, started=tell
-    )
+    server.serve(create_app(settings), host=settings.host, port=settings.port, started=tell)
 
 
 def main() -> None:

@@ -64,8 +64,7 @@ def _text(random: Random, words: list[str], length: int) -> str:
 
 def _notes(random: Random, words: list[str]) -> str:
     return "\n".join(
-        _text(random, words, random.randint(20, 80))
-        for _ in range(random.randint(1, 6))
+        _text(random, words, random.randint(20, 80)) for _ in range(random.randint(1, 6))
     )
 
 

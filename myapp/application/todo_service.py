@@ -129,19 +129,13 @@ class TodoService:
         """Write the fields given, leave the others; raises TodoEntryNotFound."""
         return await self._change(
             entry_id,
-            lambda entry: entry.change(
-                at=self.now(), content=content, done=done, **fields
-            ),
+            lambda entry: entry.change(at=self.now(), content=content, done=done, **fields),
             condition,
         )
 
-    async def remove_entry(
-        self, entry_id: UUID, *, condition: Condition = ALWAYS
-    ) -> None:
+    async def remove_entry(self, entry_id: UUID, *, condition: Condition = ALWAYS) -> None:
         """Remove the entry; raises TodoEntryNotFound."""
-        await self._change(
-            entry_id, lambda entry: entry.remove(at=self.now()), condition
-        )
+        await self._change(entry_id, lambda entry: entry.remove(at=self.now()), condition)
 
     async def add_tag(
         self, entry_id: UUID, tag: str, *, condition: Condition = ALWAYS

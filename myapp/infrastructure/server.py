@@ -16,9 +16,7 @@ class AddressUnavailable(OSError):
     """The address cannot be listened on; the message says why and what to do."""
 
 
-def serve(
-    app: ASGIApp, *, host: str, port: int, started: Callable[[int], None]
-) -> None:
+def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None]) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight.
 
     Calls `started` with the port (0 asks for any that is free) once requests are taken.

@@ -73,8 +73,7 @@ def preferences(text: object) -> frozenset[str]:
     """Answer the preferences as "name=value", without their parameters."""
     preferred = (part.partition(";")[0] for part in str(text).split(","))
     return frozenset(
-        re.sub(r'\s*=\s*"?([^"]*)"?', r"=\1", part.strip()).lower()
-        for part in preferred
+        re.sub(r'\s*=\s*"?([^"]*)"?', r"=\1", part.strip()).lower() for part in preferred
     )
 
 

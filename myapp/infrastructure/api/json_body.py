@@ -92,9 +92,7 @@ def _check_media_type(request: Request) -> None:
     )
     if is_json and not (request.method == "PATCH" and media_type == _JSON_PATCH):
         return
-    detail = (
-        f"The body is declared as {shown(media_type)}; with curl, add {_CURL_OPTION}."
-    )
+    detail = f"The body is declared as {shown(media_type)}; with curl, add {_CURL_OPTION}."
     headers = {"Accept-Patch": f"{MERGE_PATCH}, application/json"}
     raise Rejection(
         UNSUPPORTED_MEDIA_TYPE,

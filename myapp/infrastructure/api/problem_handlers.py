@@ -91,9 +91,7 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
         case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
             return Rejection(MALFORMED_REQUEST, "The body broke off.")
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
-            detail = (
-                f"There is nothing at {path_of(request)}; /docs shows what there is."
-            )
+            detail = f"There is nothing at {path_of(request)}; /docs shows what there is."
             return Rejection(NOT_FOUND, detail)
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             return _method_not_allowed(request)
@@ -120,8 +118,7 @@ def _methods_of(request: Request) -> list[str]:
 def _input_errors(errors: Sequence[Mapping[str, Any]]) -> list[InputError]:
     """Translate what pydantic says; its messages for our own rules carry our errors."""
     return [
-        _input_error(error["loc"], _rule(error))
-        for error in islice(errors, _ERRORS_SHOWN)
+        _input_error(error["loc"], _rule(error)) for error in islice(errors, _ERRORS_SHOWN)
     ]
 
 

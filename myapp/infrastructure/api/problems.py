@@ -101,9 +101,7 @@ def invalid_input(errors: Sequence[InputError]) -> Rejection:
 def problem_response(connection: HTTPConnection, rejection: Rejection) -> Response:
     """Answer the problem as a response to this request."""
     problem_type = rejection.problem_type
-    problem = problem_type.problem(
-        path_of(connection), rejection.detail, rejection.errors
-    )
+    problem = problem_type.problem(path_of(connection), rejection.detail, rejection.errors)
     return Response(
         problem.model_dump_json(exclude_none=True),
         problem_type.status,

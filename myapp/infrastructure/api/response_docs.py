@@ -12,9 +12,7 @@ def _header(description: str, example: str) -> dict[str, Any]:
 
 ETAG: Headers = {"ETag": _header("The revision, in quotes.", '"17"')}
 LOCATION: Headers = {
-    "Location": _header(
-        "Where the entry is.", "/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e"
-    )
+    "Location": _header("Where the entry is.", "/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e")
 }
 LINK: Headers = {
     "Link": _header(

@@ -134,9 +134,7 @@ Tags = Annotated[
         json_schema_extra={"maxItems": TAGS_MOST},
     ),
 ]
-PriorityName = Annotated[
-    Priority, Field(strict=False, description="How much it matters.")
-]
+PriorityName = Annotated[Priority, Field(strict=False, description="How much it matters.")]
 DueText = Annotated[
     Due,
     PlainValidator(parse_due),
@@ -185,16 +183,12 @@ class TodoEntryPatch(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    content: Content = Field(
-        default_factory=str
-    )  # left out is neither checked nor used
+    content: Content = Field(default_factory=str)  # left out is neither checked nor used
     notes: Notes | None = None
     tags: Tags | None = None
     priority: PriorityName | None = None
     due: DueText | None = None
-    done: bool | None = Field(
-        default=None, description="True completes, false reopens."
-    )
+    done: bool | None = Field(default=None, description="True completes, false reopens.")
 
     def changed_content(self) -> str | None:
         """Answer the new content, None if it is left out."""

@@ -72,9 +72,7 @@ class TodoIndex:
                 break
             entries.append(entry)
         total = sum(map(matches, self._entries.values())) if query.counted else None
-        return Page(
-            entries=entries, revision=self.revision, next=following, total=total
-        )
+        return Page(entries=entries, revision=self.revision, next=following, total=total)
 
     def tags(self) -> Sequence[TagUse]:
         """Answer every tag in use, sorted by code point."""
