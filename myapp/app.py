@@ -22,9 +22,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _log = logging.getLogger(__name__)
 
 
-def create_app(
-    settings: Settings, container: ApplicationContainer | None = None
-) -> FastAPI:
+def create_app(settings: Settings, container: ApplicationContainer | None = None) -> FastAPI:
     """Answer the application; its lifespan opens the storage, and closes it at the end.
 
     Any number of applications can live in one process. A container of one's own replaces

@@ -28,12 +28,13 @@ _VOCABULARIES = [
 ]
 _WORDS = [vocabulary.split() for vocabulary in _VOCABULARIES]
 _WEIGHTS = [40, 15, 10, 5, 10, 5, 5, 10]
-_TAGS = [f"{place}-{number}" for place in ("home", "büro", "店", "дом", "work") for number in range(10)]  # fmt: skip
+_PLACES = ("home", "büro", "店", "дом", "work")
+_TAGS = [f"{place}-{number}" for place in _PLACES for number in range(10)]
 
 
 def realistic_entries(count: int, *, seed: int = 1) -> Iterator[TodoEntry]:
     """Answer so many new entries, not stored yet, a minute apart."""
-    random = Random(seed)  # nosec B311: the same entries each time, no secrets
+    random = Random(seed)
     for number in range(count):
         yield _entry(random, BEGINNING + timedelta(minutes=number))
 

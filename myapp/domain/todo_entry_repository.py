@@ -171,9 +171,7 @@ def normalise_search(text: str) -> str:
     return text and normalise(text, field="search", most=CONTENT_MOST, lines=True)
 
 
-def _within(
-    moment: datetime | None, after: datetime | None, before: datetime | None
-) -> bool:
+def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
     if after is None and before is None:
         return True
     return (

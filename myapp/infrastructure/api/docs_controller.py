@@ -57,9 +57,7 @@ async def explain_problem(
     if problem_type is None:
         raise Rejection(NOT_FOUND, "There is no such type of problem.")
     status = problem_type.status
-    return (
-        f"{problem_type.title} ({status} {status.phrase})\n\n{problem_type.explanation}\n"
-    )
+    return f"{problem_type.title} ({status} {status.phrase})\n\n{problem_type.explanation}\n"
 
 
 def _prefix(request: Request) -> str:

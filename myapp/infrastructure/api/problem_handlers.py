@@ -117,9 +117,7 @@ def _methods_of(request: Request) -> list[str]:
 
 def _input_errors(errors: Sequence[Mapping[str, Any]]) -> list[InputError]:
     """Translate what pydantic says; its messages for our own rules carry our errors."""
-    return [
-        _input_error(error["loc"], _rule(error)) for error in islice(errors, _ERRORS_SHOWN)
-    ]
+    return [_input_error(error["loc"], _rule(error)) for error in islice(errors, _ERRORS_SHOWN)]
 
 
 def _rule(error: Mapping[str, Any]) -> str:

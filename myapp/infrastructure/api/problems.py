@@ -63,9 +63,7 @@ class ProblemType:
         """The URI reference that names the type and answers its explanation."""
         return f"/problems/{self.slug}"
 
-    def problem(
-        self, instance: str, detail: str, errors: Sequence[InputError] = ()
-    ) -> Problem:
+    def problem(self, instance: str, detail: str, errors: Sequence[InputError] = ()) -> Problem:
         """Answer a problem of this type."""
         return Problem(
             type=self.uri,
@@ -113,9 +111,7 @@ def problem_response(connection: HTTPConnection, rejection: Rejection) -> Respon
 def pointer(parts: Iterable[str | int]) -> str:
     """Answer a JSON pointer as a URI fragment (RFC 6901, section 6)."""
     steps = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    return "#" + "".join(
-        f"/{quote(step[:_NAME_SHOWN], errors='replace')}" for step in steps
-    )
+    return "#" + "".join(f"/{quote(step[:_NAME_SHOWN], errors='replace')}" for step in steps)
 
 
 def shown(name: str) -> str:

@@ -93,9 +93,7 @@ class ListParameters(BaseModel):
     completed_before: Moment | None = Field(
         default=None, description="Completed earlier than this."
     )
-    completed_after: Moment | None = Field(
-        default=None, description="Completed then or later."
-    )
+    completed_after: Moment | None = Field(default=None, description="Completed then or later.")
     sort: SortName = Field(
         default="created",
         description='The order; "-" turns it round. Ties are in the order of the ids,'

@@ -121,9 +121,7 @@ Notes = Annotated[
 Tag = Annotated[
     str,
     AfterValidator(normalise_tag),
-    WithJsonSchema(
-        {"type": "string", "minLength": 1, "maxLength": TAG_MOST, "pattern": _TAG}
-    ),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TAG_MOST, "pattern": _TAG}),
 ]
 Tags = Annotated[
     tuple[Tag, ...],

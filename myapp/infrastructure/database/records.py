@@ -2,10 +2,12 @@
 
 A payload of the journal is one pickled dict: `revision`, the last that the store has given
 out, and `entries`, a list of tuples. Times are microseconds since 1970, days are ISO 8601.
+
+Bandit warns of pickle, which can run code when it reads; _Unpickler refuses all of that.
 """
 
 import io
-import pickle  # nosec B403: only builtin types are written, and read by _Unpickler
+import pickle  # nosec B403
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
