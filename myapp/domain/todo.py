@@ -1,8 +1,8 @@
 """The todo entry and its value objects: what a todo is, and how it may change."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
@@ -65,6 +65,22 @@ class TodoFields(TypedDict, total=False):
     due: Due | None
 
 
+TodoState = tuple[
+    UUID,
+    str,
+    str,
+    tuple[str, ...],
+    Priority,
+    Due | None,
+    datetime | None,
+    datetime | None,
+    datetime,
+    datetime,
+    int,
+]
+"""The values of a TodoEntry's fields, in their order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodoEntry:
     """Something to be done. Immutable and always valid: every change answers a new entry.
@@ -118,6 +134,18 @@ class TodoEntry:
             updated_at=at,
             **fields,
         )
+
+    @classmethod
+    def restore(cls, state: TodoState) -> Self:
+        """Answer an entry as it was stored, neither checked nor normalised again.
+
+        It was valid when it was stored. Stricter rules or a newer Unicode of a later
+        release must not change, or refuse, what was acknowledged under the same revision.
+        """
+        entry = object.__new__(cls)
+        for set_field, value in zip(_SETTERS, state, strict=True):
+            set_field(entry, value)
+        return entry
 
     @property
     def done(self) -> bool:
@@ -177,6 +205,11 @@ class TodoEntry:
             return self
         rest = tuple(other for other in self.tags if other != tag)
         return replace(self, tags=rest, updated_at=at)
+
+
+_SETTERS: tuple[Callable[[TodoEntry, object], None], ...] = tuple(
+    getattr(TodoEntry, field.name).__set__ for field in fields(TodoEntry)
+)
 
 
 def normalise_content(text: str) -> str:

@@ -212,12 +212,12 @@ class PickleTodoEntryRepository(TodoEntryRepository):
     async def _recover(self) -> None:
         entries = self._index.entries()
         pause = 0.0
-        while self._failure is not None:
+        while self._failure is not None and not self._closed:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause + 0.25)
             try:
                 await self._in_thread(self._mend, entries)
-            except OSError as error:
+            except Exception as error:  # whatever it is, it may be gone next time
                 self._failure = error
             else:
                 self._failure = None

@@ -83,19 +83,24 @@ def _from_tuple(
     updated_at: int,
     revision: int,
 ) -> TodoEntry:
+    if type(tags) is not tuple or type(revision) is not int:
+        raise TypeError("a field has another type than it is written with")
+    "".join((content, notes, *tags))  # raises TypeError unless all are strings
     created = _to_moment(created_at)
-    return TodoEntry(
-        id=UUID(int=int.from_bytes(id)),
-        content=content,
-        notes=notes,
-        tags=tags,
-        priority=_PRIORITIES[priority],
-        due=_to_due(due),
-        completed_at=None if completed_at is None else _to_moment(completed_at),
-        removed_at=None if removed_at is None else _to_moment(removed_at),
-        created_at=created,
-        updated_at=created if updated_at == created_at else _to_moment(updated_at),
-        revision=revision,
+    return TodoEntry.restore(
+        (
+            UUID(int=int.from_bytes(id)),
+            content,
+            notes,
+            tags,
+            _PRIORITIES[priority],
+            _to_due(due),
+            None if completed_at is None else _to_moment(completed_at),
+            None if removed_at is None else _to_moment(removed_at),
+            created,
+            created if updated_at == created_at else _to_moment(updated_at),
+            revision,
+        )
     )
 
 
