@@ -1,9 +1,11 @@
 """The system calls that durability rests on, and how they are used so that it does."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
 
+_UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
@@ -35,12 +37,17 @@ class Disk:
     def sync(self, descriptor: int) -> None:
         """Answer once the file would survive a power cut.
 
-        Where fsync only reaches the drive's cache (macOS), F_FULLFSYNC goes on from there.
+        On macOS fsync only reaches the drive's cache; F_FULLFSYNC goes on from there, where
+        the file system knows it.
         """
         if _FULL_FSYNC is not None:
-            fcntl.fcntl(descriptor, _FULL_FSYNC)
-        else:
-            os.fsync(descriptor)
+            try:
+                fcntl.fcntl(descriptor, _FULL_FSYNC)
+                return
+            except OSError as error:
+                if error.errno not in _UNKNOWN:
+                    raise
+        os.fsync(descriptor)
 
     def replace(self, source: Path, target: Path) -> None:
         """Give a file another's name, in one step."""
