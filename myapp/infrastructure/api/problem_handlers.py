@@ -127,7 +127,7 @@ def _rule(error: Mapping[str, Any]) -> str:
     if isinstance(cause, ValueError):
         return str(cause)
     message: str = error["msg"]
-    return _RULES.get(error["type"], message[:1].lower() + message[1:])
+    return _RULES.get(error["type"], message.replace("Input should be", "must be"))
 
 
 def _input_error(location: Sequence[str | int], detail: str) -> InputError:

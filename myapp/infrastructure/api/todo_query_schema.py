@@ -10,7 +10,6 @@ from fastapi import Query, Request
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -41,9 +40,10 @@ def _flag(text: object) -> bool:
 
 
 def _count(text: object) -> int:
-    if not (isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text)):
-        raise ValueError(f"must be a whole number from 1 to {PAGE_MOST:,}")
-    return int(text)
+    if isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text):
+        if 1 <= int(text) <= PAGE_MOST:
+            return int(text)
+    raise ValueError(f"must be a whole number from 1 to {PAGE_MOST:,}")
 
 
 Search = Annotated[
@@ -53,6 +53,11 @@ Search = Annotated[
 ]
 Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema(DATE_OR_TIME)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Count = Annotated[
+    int,
+    PlainValidator(_count),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
+]
 SortName = Literal[
     "created",
     "-created",
@@ -99,9 +104,7 @@ class ListParameters(BaseModel):
         description='The order; "-" turns it round. Ties are in the order of the ids,'
         " entries without a due date come last either way.",
     )
-    limit: Annotated[int, BeforeValidator(_count)] = Field(
-        default=PAGE_DEFAULT, ge=1, le=PAGE_MOST, description="Entries on a page."
-    )
+    limit: Count = Field(default=PAGE_DEFAULT, description="Entries on a page.")
     cursor: str | None = Field(
         default=None, description="Where the page before ended: taken from its Link."
     )
