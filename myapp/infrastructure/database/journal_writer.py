@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVarTuple
+from uuid import UUID
 
 from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
 from myapp.domain.todo import TodoEntry
@@ -48,6 +49,7 @@ class JournalWriter:
         self._records = 0  # entries in the journal, those overtaken since included
         self._compact_beyond = 0
         self._waiting: list[_Save] = []
+        self._writing: set[UUID] = set()
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._closed = False
@@ -86,8 +88,13 @@ class JournalWriter:
         """
         save = _Save(entries, asyncio.get_running_loop().create_future())
         self._waiting.append(save)
+        self._writing.update(entry.id for entry in entries)
         self._task = self._task or asyncio.create_task(self._write_waiting())
         return save.written
+
+    def is_writing(self, entry_id: UUID) -> bool:
+        """Whether a change of this entry is on its way."""
+        return entry_id in self._writing
 
     async def _write_waiting(self) -> None:
         while self._waiting:
@@ -96,6 +103,7 @@ class JournalWriter:
             try:
                 await self._in_thread(self._append, entries)
                 self._index.put(entries, entries[-1].revision)
+                self._writing.difference_update(entry.id for entry in entries)
                 for save in saves:
                     save.written.set_result(None)
                 await self._compact()
@@ -122,6 +130,7 @@ class JournalWriter:
             if not save.written.done():
                 save.written.set_exception(_refusal(error))
         self._waiting = []
+        self._writing.clear()
 
     async def _recover(self) -> None:
         entries = self._index.entries()

@@ -52,7 +52,6 @@ class PickleTodoEntryRepository(TodoEntryRepository):
     def __init__(self, index: TodoIndex, writer: JournalWriter) -> None:
         self._index = index
         self._writer = writer
-        self._pending: set[UUID] = set()
         self._warned = False
         self._warn_if_large()
 
@@ -77,11 +76,8 @@ class PickleTodoEntryRepository(TodoEntryRepository):
         if not entries:
             return ()
         stored = [replace(entry, revision=self._writer.next_revision()) for entry in entries]
-        ids = {entry.id for entry in entries}
-        self._pending |= ids
-        written = self._writer.write(stored)
-        written.add_done_callback(lambda _: self._pending.difference_update(ids))
-        await asyncio.shield(written)  # who gives up waiting does not undo the save
+        # Shielded, since whoever gives up waiting does not undo the save.
+        await asyncio.shield(self._writer.write(stored))
         self._warn_if_large()
         return stored
 
@@ -92,7 +88,7 @@ class PickleTodoEntryRepository(TodoEntryRepository):
         for entry in entries:
             stored = self._index.get(entry.id)
             is_current = entry.revision == (stored.revision if stored else 0)
-            if not is_current or entry.id in self._pending or entry.id in seen:
+            if not is_current or self._writer.is_writing(entry.id) or entry.id in seen:
                 stale.append(entry.id)
             seen.add(entry.id)
         if stale:
