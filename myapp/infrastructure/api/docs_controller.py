@@ -7,7 +7,12 @@ from fastapi import APIRouter
 from fastapi import Path as PathParameter
 from fastapi import Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from starlette.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.staticfiles import StaticFiles
 
 from myapp.infrastructure.api.problems import (
@@ -18,8 +23,7 @@ from myapp.infrastructure.api.problems import (
     answers,
 )
 
-SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui")
-SWAGGER_UI_PATH = "/docs/swagger-ui"
+_SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui")
 
 router = APIRouter(tags=["documentation"])
 
@@ -34,14 +38,21 @@ async def index(request: Request) -> RedirectResponse:
 async def docs(request: Request) -> HTMLResponse:
     """Show the OpenAPI document in Swagger UI."""
     prefix = _prefix(request)
+    swagger_ui = f"{prefix}/docs/swagger-ui"
     return get_swagger_ui_html(
         openapi_url=f"{prefix}/openapi.json",
         title=f"{request.app.title} {request.app.version}",
-        swagger_js_url=f"{prefix}{SWAGGER_UI_PATH}/swagger-ui-bundle.js",
-        swagger_css_url=f"{prefix}{SWAGGER_UI_PATH}/swagger-ui.css",
-        swagger_favicon_url=f"{prefix}{SWAGGER_UI_PATH}/favicon-32x32.png",
+        swagger_js_url=f"{swagger_ui}/swagger-ui-bundle.js",
+        swagger_css_url=f"{swagger_ui}/swagger-ui.css",
+        swagger_favicon_url=f"{swagger_ui}/favicon-32x32.png",
         swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": None},
     )
+
+
+@router.get("/docs/swagger-ui/{file}", include_in_schema=False)
+async def swagger_ui(request: Request, file: str) -> Response:
+    """Answer a file that the page needs."""
+    return await _SWAGGER_UI.get_response(file, request.scope)
 
 
 @router.get(

@@ -1,45 +1,46 @@
 """The header fields that steer a request: conditions (RFC 9110, 13), preferences (RFC 7240)."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Annotated
 
-from fastapi import Header
-from pydantic import PlainValidator, WithJsonSchema
+from fastapi import Depends, Header
 
 from myapp.application.todo_service import Condition
+from myapp.infrastructure.api.parsed import Parsed
 
 NO_CACHE = "no-cache"
 COUNT_EXACT = "count=exact"
 RETURN_REPRESENTATION = "return=representation"
 
 _STRING: dict[str, object] = {"type": "string"}
-_ENTITY_TAG = r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")'
-_FIND_TAG = re.compile(_ENTITY_TAG)
-_TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}([ \t]*,[ \t,]*{_ENTITY_TAG})*[ \t,]*")
+_ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_REVISION = re.compile(r'"([1-9][0-9]{0,17})"')
+_TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t,]*{_ENTITY_TAG})*[ \t,]*")
 
 
-@dataclass(frozen=True, slots=True)
-class EntityTags:
-    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags with quotes, or anything."""
+class EntityTags(frozenset[str]):
+    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags as written, or just "*"."""
 
-    anything: bool = False
-    strong: frozenset[str] = frozenset()
-    weak: frozenset[str] = frozenset()
+    @property
+    def anything(self) -> bool:
+        """Whether any revision will do."""
+        return "*" in self
 
     def includes(self, revision: int) -> bool:
-        """Whether the revision's tag is listed, by weak comparison (RFC 9110, 8.8.3.2)."""
-        return self.anything or etag(revision) in self.strong | self.weak
+        """Whether the revision is listed, by weak comparison (RFC 9110, 8.8.3.2)."""
+        tag = etag(revision)
+        return self.anything or tag in self or f"W/{tag}" in self
 
     def revisions(self) -> frozenset[int] | None:
-        """The revisions listed, by strong comparison; None if anything will do.
+        """The revisions listed, by strong comparison; None if any will do.
 
         A tag that this service never gave out stands for no revision.
         """
         if self.anything:
             return None
-        numbers = (tag.strip('"') for tag in self.strong)
-        return frozenset(int(n) for n in numbers if re.fullmatch("[1-9][0-9]{0,17}", n))
+        found = map(_REVISION.fullmatch, self)
+        return frozenset(int(match[1]) for match in found if match)
 
 
 def etag(revision: int) -> str:
@@ -47,46 +48,38 @@ def etag(revision: int) -> str:
     return f'"{revision}"'
 
 
-def entity_tags(text: object) -> EntityTags:
-    """Answer what the value of the field lists; raises ValueError."""
-    if isinstance(text, str) and text.strip() == "*":
-        return EntityTags(anything=True)
-    if not (isinstance(text, str) and _TAG_LIST.fullmatch(text)):
+def entity_tags(lines: Iterable[str]) -> EntityTags:
+    """Answer what the lines of the field list together; raises ValueError."""
+    text = ",".join(lines)
+    if text.strip() == "*":
+        return EntityTags("*")
+    if not _TAG_LIST.fullmatch(text):
         raise ValueError('must be entity tags in quotes, such as "17", or *')
-    found = _FIND_TAG.findall(text)
-    return EntityTags(
-        strong=frozenset(tag for weak, tag in found if not weak),
-        weak=frozenset(tag for weak, tag in found if weak),
-    )
+    return EntityTags(match[0] for match in re.finditer(_ENTITY_TAG, text))
 
 
-def condition(match: EntityTags | None, *, new: bool = False) -> Condition:
-    """Answer the condition that If-Match and, with `new`, If-None-Match: * make."""
-    if match is None:
-        return Condition(exists=False if new else None)
-    if new:
-        return Condition(exists=False, revisions=frozenset())
-    return Condition(exists=True, revisions=match.revisions())
+def preferences(lines: Iterable[str]) -> frozenset[str]:
+    """Answer what is preferred as "name=value", without parameters.
+
+    Of a preference given more than once the first counts (RFC 7240, section 2).
+    """
+    preferred: dict[str, str] = {}
+    for part in ",".join(lines).lower().split(","):
+        name, _, value = part.partition(";")[0].partition("=")
+        preferred.setdefault(name.strip(), value.strip().strip('"'))
+    return frozenset(f"{name}={value}" for name, value in preferred.items())
 
 
-def preferences(text: object) -> frozenset[str]:
-    """Answer the preferences as "name=value", without their parameters."""
-    preferred = (part.partition(";")[0] for part in str(text).split(","))
-    return frozenset(
-        re.sub(r'\s*=\s*"?([^"]*)"?', r"=\1", part.strip()).lower() for part in preferred
-    )
-
-
-def _anything(text: object) -> bool:
-    if not (isinstance(text, str) and text.strip() == "*"):
+def _anything(lines: Iterable[str]) -> EntityTags:
+    tags = entity_tags(lines)
+    if not tags.anything:
         raise ValueError("must be *, the only condition of this field for a change")
-    return True
+    return tags
 
 
 IfMatch = Annotated[
     EntityTags | None,
-    PlainValidator(entity_tags),
-    WithJsonSchema(_STRING),
+    Parsed(entity_tags, _STRING),
     Header(
         alias="If-Match",
         description="Change the entry only if its ETag is one of these (412 if not).",
@@ -95,8 +88,7 @@ IfMatch = Annotated[
 ]
 IfNoneMatch = Annotated[
     EntityTags | None,
-    PlainValidator(entity_tags),
-    WithJsonSchema(_STRING),
+    Parsed(entity_tags, _STRING),
     Header(
         alias="If-None-Match",
         description="Answer 304 without a body if the ETag is one of these.",
@@ -104,18 +96,28 @@ IfNoneMatch = Annotated[
     ),
 ]
 IfNew = Annotated[
-    bool,
-    PlainValidator(_anything),
-    WithJsonSchema(_STRING | {"const": "*"}),
+    EntityTags | None,
+    Parsed(_anything, _STRING | {"const": "*"}),
     Header(
         alias="If-None-Match",
-        description="With *, create the entry but replace none (412 if there is one).",
+        description="With *, do nothing if the entry is there (412); PUT then only creates.",
         examples=["*"],
     ),
 ]
 Prefer = Annotated[
     frozenset[str],
-    PlainValidator(preferences),
-    WithJsonSchema(_STRING),
+    Parsed(preferences, _STRING),
     Header(description="What is wished for (RFC 7240), if it can be had."),
 ]
+
+
+async def condition(if_match: IfMatch = None, if_none_match: IfNew = None) -> Condition:
+    """Answer the condition that a change is under."""
+    if if_match is None:
+        return Condition(exists=False if if_none_match else None)
+    if if_none_match:  # an entry that is there and is not: nothing fulfils both
+        return Condition(exists=False, revisions=frozenset())
+    return Condition(exists=True, revisions=if_match.revisions())
+
+
+Conditional = Annotated[Condition, Depends(condition)]

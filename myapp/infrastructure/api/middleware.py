@@ -92,6 +92,19 @@ class HeadAsGet:
         await self._app({**scope, "method": "GET"}, receive, send_without_content)
 
 
+class UnderPrefix:
+    """Serves under the path that a proxy gives the service, whether it cuts that off or not."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; routes and URLs go by the scope's root path from here on."""
+        scope["root_path"] = self._prefix
+        await self._app(scope, receive, send)
+
+
 class Utf8Target:
     """Refuses a path or a query that is not UTF-8, which would be read as something else."""
 

@@ -148,8 +148,8 @@ def answers(*problem_types: ProblemType) -> dict[int | str, dict[str, Any]]:
 
 
 def _summary(error: InputError) -> str:
-    place = error.pointer or error.parameter or error.header
-    return f"{place}: {error.detail}"
+    places = (error.pointer, error.parameter, error.header)
+    return f"{next(place for place in places if place is not None)}: {error.detail}"
 
 
 def _by_status(problem_type: ProblemType) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from myapp.infrastructure.api import (
     health_controller,
     todo_controller,
 )
-from myapp.infrastructure.api.middleware import HeadAsGet, RequestLog, Utf8Target
+from myapp.infrastructure.api.middleware import HeadAsGet, RequestLog, UnderPrefix, Utf8Target
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
 from myapp.infrastructure.api.problems import Problem
 
@@ -51,7 +51,6 @@ def create_api(
         description=_DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
-        root_path=prefix,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -60,9 +59,9 @@ def create_api(
     )
     for controller in (todo_controller, health_controller, docs_controller):
         app.include_router(controller.router)
-    app.mount(docs_controller.SWAGGER_UI_PATH, docs_controller.SWAGGER_UI)
     install_problem_handlers(app)
-    for middleware in (Utf8Target, HeadAsGet):
-        app.add_middleware(middleware)
+    app.add_middleware(Utf8Target)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(UnderPrefix, prefix=prefix)
     app.add_middleware(RequestLog, new_id=new_id)
     return app

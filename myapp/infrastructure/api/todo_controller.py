@@ -16,12 +16,10 @@ from myapp.infrastructure.api.headers import (
     COUNT_EXACT,
     NO_CACHE,
     RETURN_REPRESENTATION,
+    Conditional,
     EntityTags,
-    IfMatch,
-    IfNew,
     IfNoneMatch,
     Prefer,
-    condition,
     etag,
 )
 from myapp.infrastructure.api.json_body import MERGE_PATCH, JsonRoute
@@ -63,7 +61,8 @@ router = APIRouter(route_class=JsonRoute, tags=["todo"])
 _READ = (INVALID_INPUT, STORAGE_UNAVAILABLE)
 _WRITE = (*_READ, STORAGE_FULL)
 _BODY = (CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
-_CHANGE = (*_WRITE, TODO_ENTRY_NOT_FOUND, TODO_ENTRY_CHANGED)
+_CONDITION = (TODO_ENTRY_CHANGED, TODO_ENTRY_EXISTS)
+_CHANGE = (*_WRITE, *_CONDITION, TODO_ENTRY_NOT_FOUND)
 
 
 async def todo_service(request: Request) -> TodoService:
@@ -176,7 +175,7 @@ async def get_entry(
             "model": TodoEntrySchema,
             "headers": LOCATION,
         },
-        **answers(*_WRITE, *_BODY, TODO_ENTRY_CHANGED, TODO_ENTRY_EXISTS, NOT_FOUND),
+        **answers(*_WRITE, *_CONDITION, *_BODY, NOT_FOUND),
     },
 )
 async def put_entry(
@@ -185,8 +184,7 @@ async def put_entry(
     service: Service,
     id: Id,
     replacement: TodoEntryReplacement,
-    if_match: IfMatch = None,
-    if_none_match: IfNew = False,
+    condition: Conditional,
 ) -> TodoEntry:
     """Create the entry under an id of your choice, or replace what you may write of it.
 
@@ -196,7 +194,7 @@ async def put_entry(
     before, after = await service.put_entry(
         id,
         replacement.content,
-        condition=condition(if_match, new=if_none_match),
+        condition=condition,
         done=replacement.done,
         **replacement.fields(),
     )
@@ -216,12 +214,12 @@ async def change_entry(
     service: Service,
     id: Id,
     patch: Annotated[TodoEntryPatch, Body(media_type=MERGE_PATCH)],
-    if_match: IfMatch = None,
+    condition: Conditional,
 ) -> TodoEntry:
     """Change the fields given, by JSON merge patch (RFC 7396): null means the default."""
     entry = await service.change_entry(
         id,
-        condition=condition(if_match),
+        condition=condition,
         content=patch.changed_content(),
         done=patch.changed_done(),
         **patch.fields(),
@@ -231,9 +229,9 @@ async def change_entry(
 
 
 @router.delete("/todo/{id}", status_code=204, responses=answers(*_CHANGE))
-async def remove_entry(service: Service, id: Id, if_match: IfMatch = None) -> None:
+async def remove_entry(service: Service, id: Id, condition: Conditional) -> None:
     """Remove the entry."""
-    await service.remove_entry(id, condition=condition(if_match))
+    await service.remove_entry(id, condition=condition)
 
 
 @router.put(
@@ -241,11 +239,9 @@ async def remove_entry(service: Service, id: Id, if_match: IfMatch = None) -> No
     response_model=TodoEntrySchema,
     responses=answers(*_CHANGE, TOO_MANY_TAGS),
 )
-async def add_tag(
-    service: Service, id: Id, tag: TagName, if_match: IfMatch = None
-) -> TodoEntry:
+async def add_tag(service: Service, id: Id, tag: TagName, condition: Conditional) -> TodoEntry:
     """Put the tag on the entry; repeating it changes nothing."""
-    return await service.add_tag(id, tag, condition=condition(if_match))
+    return await service.add_tag(id, tag, condition=condition)
 
 
 @router.delete(
@@ -254,10 +250,10 @@ async def add_tag(
     responses=answers(*_CHANGE),
 )
 async def remove_tag(
-    service: Service, id: Id, tag: TagName, if_match: IfMatch = None
+    service: Service, id: Id, tag: TagName, condition: Conditional
 ) -> TodoEntry:
     """Take the tag off the entry; repeating it changes nothing."""
-    return await service.remove_tag(id, tag, condition=condition(if_match))
+    return await service.remove_tag(id, tag, condition=condition)
 
 
 @router.get("/tags", response_model=list[TagUseSchema], responses=answers(*_READ))

@@ -12,7 +12,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     WithJsonSchema,
 )
 
@@ -25,6 +24,7 @@ from myapp.domain.todo_entry_repository import (
     normalise_search,
 )
 from myapp.infrastructure.api.cursors import decode_cursor
+from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problems import InputError, invalid_input
 from myapp.infrastructure.api.todo_schema import DATE_OR_TIME, Tag, parse_due
 
@@ -51,12 +51,11 @@ Search = Annotated[
     AfterValidator(normalise_search),
     WithJsonSchema({"type": "string", "maxLength": CONTENT_MOST}),
 ]
-Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema(DATE_OR_TIME)]
-Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Moment = Annotated[datetime, Parsed(_moment, DATE_OR_TIME)]
+Flag = Annotated[bool, Parsed(_flag, {"type": "boolean"})]
 Count = Annotated[
     int,
-    PlainValidator(_count),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
+    Parsed(_count, {"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
 ]
 SortName = Literal[
     "created",

@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     WithJsonSchema,
 )
 from pydantic.config import JsonDict
@@ -34,6 +33,7 @@ from myapp.domain.todo import (
     normalise_tag,
     normalise_tags,
 )
+from myapp.infrastructure.api.parsed import Parsed
 
 EXAMPLE_ID = "0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e"
 EXAMPLE_ENTRY: JsonDict = {
@@ -103,8 +103,7 @@ def _due_value(due: Due | None) -> date | datetime | None:
 
 EntryId = Annotated[
     UUID,
-    PlainValidator(canonical_uuid),
-    WithJsonSchema({"type": "string", "format": "uuid", "pattern": _UUID}),
+    Parsed(canonical_uuid, {"type": "string", "format": "uuid", "pattern": _UUID}),
 ]
 Content = Annotated[
     str,
@@ -135,8 +134,7 @@ Tags = Annotated[
 PriorityName = Annotated[Priority, Field(strict=False, description="How much it matters.")]
 DueText = Annotated[
     Due,
-    PlainValidator(parse_due),
-    WithJsonSchema(DATE_OR_TIME),
+    Parsed(parse_due, DATE_OR_TIME),
     Field(
         description="A day, or a moment; an offset is accepted and kept as UTC. To compare,"
         " a day counts as its end in UTC."
