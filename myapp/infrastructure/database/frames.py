@@ -3,8 +3,8 @@
 A file starts with a file header: magic number, format version, checksum of the two. Each
 frame is a header (magic number, length of the payload, checksum of the payload, checksum
 of these three) and the payload. Numbers are little-endian, checksums CRC-32 (ISO 3309).
-The frames' magic number begins with bytes that UTF-8 never contains, and a frame's header
-is longer than an id: no text and no id that a client sends can look like one.
+The frames' magic number is longer than an id and made of bytes that UTF-8 never contains: no
+id and no text that a client sends can look like it.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from myapp.infrastructure.database.errors import StorageDamaged, UnsupportedStor
 VERSION = 1
 
 _FILE_MAGIC = b"\xf5\xf6TODOJN"
-_FRAME_MAGIC = b"\xf7\xf8FRAME\n"
+_FRAME_MAGIC = bytes(range(0xF5, 0x100)) + bytes(range(0xF5, 0xFE))
 _FILE_HEADER = Struct("<8sLL")
-_FRAME_HEADER = Struct("<8sQLL")
+_FRAME_HEADER = Struct("<20sQLL")
 _CHECKSUM_SIZE = 4
 
 FRAMES_BEGIN = _FILE_HEADER.size

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from myapp.infrastructure.database.disk import Disk
@@ -22,13 +23,15 @@ class Journal:
 
     `broken` says that the file can no longer be trusted to take what is appended, since it
     did not confirm what it was asked to keep; only rewriting mends that. A failed fsync is
-    not tried again: the system may have dropped what it could not write and forgotten so.
+    not tried again: the system may have dropped what it could not write and forgotten so. A
+    file beside the journal tells a next process of that doubt, and goes with it.
     """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
         self.broken = True
         self._disk = disk
+        self._doubted = path.with_suffix(".doubted")
         self._descriptor: int | None = None
         self._size = 0
 
@@ -44,9 +47,11 @@ class Journal:
         self._size = replay(self.path, take)
         self._descriptor = self._disk.open(self.path)
         self._put_tail_aside(self._descriptor)
+        if self._doubted.exists():
+            self.rewrite(found.payload for found in read_frames(self.path))
         # An earlier process may have been killed before it had synced what was just read.
-        self._disk.sync(self._descriptor)
-        self._disk.sync_folder(self.path.parent)
+        self._sync(self._descriptor)
+        self._sync_folder()
         self.broken = False
 
     def append(self, payload: bytes) -> None:
@@ -62,11 +67,7 @@ class Journal:
         except OSError:
             self._cut_back(self._descriptor)
             raise
-        try:
-            self._disk.sync(self._descriptor)
-        except OSError:
-            self.broken = True
-            raise
+        self._sync(self._descriptor)
         self._size += len(data)
 
     def rewrite(self, payloads: Iterable[bytes]) -> None:
@@ -86,7 +87,8 @@ class Journal:
             raise
         self.close()
         self._descriptor, self._size, self.broken = descriptor, size, True
-        self._disk.sync_folder(self.path.parent)
+        self._sync_folder()
+        self._doubted.unlink(missing_ok=True)
         self.broken = False
 
     def close(self) -> None:
@@ -94,6 +96,26 @@ class Journal:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            self._disk.sync(descriptor)
+        except OSError:
+            self._doubt()
+            raise
+
+    def _sync_folder(self) -> None:
+        try:
+            self._disk.sync_folder(self.path.parent)
+        except OSError:
+            self._doubt()
+            raise
+
+    def _doubt(self) -> None:
+        """Remember, beyond the end of this process, that what was read back may not be kept."""
+        self.broken = True
+        with suppress(OSError):
+            os.close(self._disk.create(self._doubted))
 
     def _fill(self, descriptor: int, payloads: Iterable[bytes]) -> int:
         header = file_header()
@@ -121,10 +143,13 @@ class Journal:
         try:
             self._disk.write(copy, tail, 0)
             self._disk.sync(copy)
+            self._disk.sync_folder(aside.parent)
+            self._disk.truncate(descriptor, self._size)
+        except BaseException:
+            aside.unlink()
+            raise
         finally:
             os.close(copy)
-        self._disk.sync_folder(aside.parent)
-        self._disk.truncate(descriptor, self._size)
         _log.warning(
             "%s ended in %d bytes of a write that was never acknowledged; moved to %s",
             self.path,

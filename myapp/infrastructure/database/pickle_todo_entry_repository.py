@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -105,7 +105,10 @@ class PickleTodoEntryRepository(TodoEntryRepository):
 
 
 def _make_folder(folder: Path, disk: Disk) -> None:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for made in missing:
-        disk.sync_folder(made.parent)
+    if (folder / JOURNAL).exists():
+        return
+    # Some of them may be new, made just now or by a process that was killed right then.
+    for parent in folder.parents:
+        with suppress(PermissionError):  # then it is older, and somebody else's
+            disk.sync_folder(parent)

@@ -43,7 +43,7 @@ def decode(payload: bytes) -> Record:
     try:
         content = _Unpickler(io.BytesIO(payload)).load()
         entries = [_from_tuple(*fields) for fields in content["entries"]]
-        return Record(int(content["revision"]), entries)
+        return Record(_revision(content["revision"], entries), entries)
     except Exception as error:  # a forged pickle may raise anything
         raise ValueError(f"not a record of todo entries: {error}") from error
 
@@ -52,6 +52,13 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str) -> object:
         """Refuse, whatever it is: a record is made of builtin types only."""
         raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
+
+
+def _revision(revision: object, entries: Sequence[TodoEntry]) -> int:
+    least = max((entry.revision for entry in entries), default=0)
+    if type(revision) is not int or revision < least:
+        raise ValueError("the revision is none, or smaller than an entry's")
+    return revision
 
 
 def _to_tuple(entry: TodoEntry) -> tuple[object, ...]:
@@ -83,13 +90,13 @@ def _from_tuple(
     updated_at: int,
     revision: int,
 ) -> TodoEntry:
-    if type(tags) is not tuple or type(revision) is not int:
+    if type(tags) is not tuple or type(revision) is not int or revision < 1:
         raise TypeError("a field has another type than it is written with")
     "".join((content, notes, *tags))  # raises TypeError unless all are strings
     created = _to_moment(created_at)
     return TodoEntry.restore(
         (
-            UUID(int=int.from_bytes(id)),
+            UUID(bytes=id),
             content,
             notes,
             tags,
@@ -125,4 +132,6 @@ def _from_moment(moment: datetime | None) -> int | None:
 
 
 def _to_moment(microseconds: int) -> datetime:
+    if type(microseconds) is not int:
+        raise TypeError("a time is not a whole number of microseconds")
     return _EPOCH + microseconds * _MICROSECOND
