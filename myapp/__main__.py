@@ -43,8 +43,8 @@ def check(folder: Folder = None) -> None:
         print(f"{report.path}: {report.entries:,} entries, revision {report.revision}")
         if report.unreadable:
             print(
-                f"It ends in {report.unreadable:,} bytes of a write that was never"
-                " acknowledged; the next start moves them to a file of their own."
+                f"It ends in {report.unreadable:,} bytes of a write that is under way, or was"
+                " never acknowledged: then the next start moves them to a file of their own."
             )
 
 

@@ -16,7 +16,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
     storage = providers.Factory(open_storage, settings.provided.storage)
     repository: providers.Dependency[TodoEntryRepository] = providers.Dependency()
     new_id = providers.Singleton(UuidFactory)
-    todo_service = providers.Singleton(
+    todo_service = providers.Factory(
         TodoService,
         repository=repository,
         now=providers.Object(utc_now),

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -20,7 +19,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
 
 _PREFIX = "TODOAPP_"
-_PASSWORD = re.compile(r"(://[^:/]*:).*@")
+_PASSWORD = re.compile(r"(://[^:/]*:).*(?=@)|(\bpassword=)[^&]*")
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def _log_level(name: str) -> str:
+    if name.upper() not in _LOG_LEVELS:
+        raise ValueError(
+            "must be DEBUG, INFO, WARNING, ERROR or CRITICAL (and so must the variable's older"
+            " spelling, TODO_APP_LOG_LEVEL)"
+        )
+    return name.upper()
 
 
 class InvalidSettings(Exception):
@@ -46,13 +57,8 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8080, ge=0, le=65535, description="a whole number from 0 to 65535"
     )
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        BeforeValidator(str.upper),
-    ] = Field(
+    log_level: Annotated[str, AfterValidator(_log_level)] = Field(
         default="INFO",
-        description="DEBUG, INFO, WARNING, ERROR or CRITICAL (so must its older spelling,"
-        " TODO_APP_LOG_LEVEL)",
         validation_alias=AliasChoices(f"{_PREFIX}LOG_LEVEL", "TODO_APP_LOG_LEVEL"),
     )
     api_prefix: str = Field(
@@ -66,7 +72,7 @@ class Settings(BaseSettings):
     def _choose_one(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
         if folder is not None and info.data.get("storage_url") is not None:
             raise ValueError(f"{_PREFIX}STORAGE_URL is set too: choose one of the two")
-        return folder
+        return folder and folder.expanduser()
 
     @property
     def storage(self) -> str:
@@ -83,11 +89,13 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [_line(problem) for problem in error.errors()]
         raise InvalidSettings("\n".join(lines)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"The file .env is not UTF-8: {error}") from error
 
 
 def masked(text: str) -> str:
     """Answer the text with the password of any URL in it made unreadable."""
-    return _PASSWORD.sub(r"\1***@", text)
+    return _PASSWORD.sub(r"\1\2***", text)
 
 
 def _line(problem: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The rules of text: one spelling for what looks the same, nothing that hides.
+"""The rules of text: one spelling for what looks the same.
 
 Sources: Unicode Standard Annex #15 (NFC, and section 13, Stream-Safe Text) and the
 Unicode Standard, section 3.13 (default case folding, untailored).
@@ -17,6 +17,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LINE_BREAK = re.compile(r"\r\n?|[\u2028\u2029]")
 _LONGEST_DECOMPOSITION = 4
 _SORTS_QUICKLY = 1_000
+_COMPOSED_MARKS = "\u0f73\u0f75\u0f81"  # of class 0, though they decompose into marks
 
 
 def normalise(text: str, *, field: str, most: int, lines: bool = False) -> str:
@@ -67,7 +68,8 @@ def _composed(text: str, field: str, most: int) -> str:
 def _is_stream_safe(text: str) -> bool:
     run = 0
     for character in text:
-        run = run + 1 if unicodedata.combining(character) else 0
+        is_mark = unicodedata.combining(character) or character in _COMPOSED_MARKS
+        run = run + 1 if is_mark else 0
         if run > STREAM_SAFE_RUN:
             return False
     return True

@@ -167,7 +167,7 @@ class TodoEntryRepository(ABC):
 
 
 def normalise_search(text: str) -> str:
-    """Answer the text to search for, under the rules of content but possibly empty."""
+    """Answer the text to search for: possibly empty, and as long as content at most."""
     return text and normalise(text, field="search", most=CONTENT_MOST, lines=True)
 
 

@@ -1,7 +1,6 @@
 """Where time and ids enter: the only clock and the only source of ids."""
 
 import secrets
-import threading
 from datetime import UTC, datetime
 from time import time_ns
 from uuid import UUID
@@ -23,15 +22,12 @@ class UuidFactory:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._last = 0
 
     def __call__(self) -> UUID:
         """Answer the next id."""
         milliseconds = time_ns() // _NANOSECONDS
-        with self._lock:
-            self._last = max(self._last + 1, milliseconds << _COUNTER_BITS)
-            stamp = self._last
-        high = (stamp >> _COUNTER_BITS) << 16 | 0x7000 | stamp & 0xFFF
+        self._last = max(self._last + 1, milliseconds << _COUNTER_BITS)
+        high = (self._last >> _COUNTER_BITS) << 16 | 0x7000 | self._last & 0xFFF
         low = 0b10 << 62 | secrets.randbits(62)
         return UUID(int=high << 64 | low)

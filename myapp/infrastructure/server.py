@@ -12,6 +12,9 @@ _FINISH_WITHIN = 30
 """Seconds that requests in flight have to finish after a signal to stop."""
 
 
+_BACKLOG = 2_048
+
+
 class AddressUnavailable(OSError):
     """The address cannot be listened on; the message says why and what to do."""
 
@@ -53,9 +56,11 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
+        listener.listen(_BACKLOG)  # now: the port may be free, yet taken a moment later
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no host has such a name"
         raise AddressUnavailable(
-            f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or"
+            f"{host}:{port} cannot be listened on ({reason}): stop what uses it, or"
             " set TODOAPP_HOST and TODOAPP_PORT to another address."
         ) from error
     return listener

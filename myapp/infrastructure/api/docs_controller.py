@@ -19,11 +19,18 @@ from myapp.infrastructure.api.problems import (
     INVALID_INPUT,
     NOT_FOUND,
     PROBLEM_TYPES,
+    TODO_ENTRY_NOT_FOUND,
+    ProblemType,
     Rejection,
     answers,
 )
 
 _SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui")
+
+
+def _explanation(problem_type: ProblemType) -> str:
+    return f"{problem_type.title} ({int(problem_type.status)})\n\n{problem_type.explanation}\n"
+
 
 router = APIRouter(tags=["documentation"])
 
@@ -45,7 +52,11 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_js_url=f"{swagger_ui}/swagger-ui-bundle.js",
         swagger_css_url=f"{swagger_ui}/swagger-ui.css",
         swagger_favicon_url=f"{swagger_ui}/favicon-32x32.png",
-        swagger_ui_parameters={"tryItOutEnabled": True, "validatorUrl": None},
+        swagger_ui_parameters={
+            "tryItOutEnabled": True,
+            "validatorUrl": None,
+            "defaultModelsExpandDepth": 0,
+        },
     )
 
 
@@ -58,17 +69,26 @@ async def swagger_ui(request: Request, file: str) -> Response:
 @router.get(
     "/problems/{slug}",
     response_class=PlainTextResponse,
-    responses=answers(NOT_FOUND, INVALID_INPUT),
+    response_description="What the type means, and what helps.",
+    responses={
+        200: {"content": {"text/plain": {"example": _explanation(TODO_ENTRY_NOT_FOUND)}}},
+        **answers(NOT_FOUND, INVALID_INPUT),
+    },
 )
 async def explain_problem(
-    slug: Annotated[str, PathParameter(examples=["todo-entry-not-found"])],
+    slug: Annotated[
+        str,
+        PathParameter(
+            description="The last part of a problem's type.",
+            openapi_examples={"a type": {"value": TODO_ENTRY_NOT_FOUND.slug}},
+        ),
+    ],
 ) -> str:
     """Explain a type of problem."""
     problem_type = PROBLEM_TYPES.get(slug)
     if problem_type is None:
         raise Rejection(NOT_FOUND, "There is no such type of problem.")
-    status = problem_type.status
-    return f"{problem_type.title} ({status} {status.phrase})\n\n{problem_type.explanation}\n"
+    return _explanation(problem_type)
 
 
 def _prefix(request: Request) -> str:

@@ -20,16 +20,18 @@ _TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t,]*{_ENTITY_TAG})*[ 
 
 
 class EntityTags(frozenset[str]):
-    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags as written, or just "*"."""
+    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags as written, or just "*".
+
+    FastAPI hands over all lines of a field, not only the first, because this is a set.
+    """
 
     @property
     def anything(self) -> bool:
         """Whether any revision will do."""
         return "*" in self
 
-    def includes(self, revision: int) -> bool:
-        """Whether the revision is listed, by weak comparison (RFC 9110, 8.8.3.2)."""
-        tag = etag(revision)
+    def includes(self, tag: str) -> bool:
+        """Whether the tag is listed, by weak comparison (RFC 9110, 8.8.3.2)."""
         return self.anything or tag in self or f"W/{tag}" in self
 
     def revisions(self) -> frozenset[int] | None:
@@ -58,7 +60,7 @@ def entity_tags(lines: Iterable[str]) -> EntityTags:
     return EntityTags(match[0] for match in re.finditer(_ENTITY_TAG, text))
 
 
-def preferences(lines: Iterable[str]) -> frozenset[str]:
+def parse_preferences(lines: Iterable[str]) -> frozenset[str]:
     """Answer what is preferred as "name=value", without parameters.
 
     Of a preference given more than once the first counts (RFC 7240, section 2).
@@ -79,36 +81,38 @@ def _anything(lines: Iterable[str]) -> EntityTags:
 
 IfMatch = Annotated[
     EntityTags | None,
-    Parsed(entity_tags, _STRING),
+    Parsed(entity_tags, _STRING | {"examples": ['"17"']}),
     Header(
         alias="If-Match",
         description="Change the entry only if its ETag is one of these (412 if not).",
-        examples=['"17"'],
     ),
 ]
 IfNoneMatch = Annotated[
     EntityTags | None,
-    Parsed(entity_tags, _STRING),
+    Parsed(entity_tags, _STRING | {"examples": ['"17"']}),
     Header(
         alias="If-None-Match",
         description="Answer 304 without a body if the ETag is one of these.",
-        examples=['"17"'],
     ),
 ]
 IfNew = Annotated[
     EntityTags | None,
-    Parsed(_anything, _STRING | {"const": "*"}),
+    Parsed(_anything, _STRING | {"const": "*", "examples": ["*"]}),
     Header(
         alias="If-None-Match",
         description="With *, do nothing if the entry is there (412); PUT then only creates.",
-        examples=["*"],
     ),
 ]
 Prefer = Annotated[
-    frozenset[str],
-    Parsed(preferences, _STRING),
-    Header(description="What is wished for (RFC 7240), if it can be had."),
+    frozenset[str] | None,
+    Parsed(parse_preferences, _STRING | {"examples": [RETURN_REPRESENTATION, COUNT_EXACT]}),
+    Header(alias="Prefer", description="What is wished for (RFC 7240), if it can be had."),
 ]
+
+
+async def preferences(prefer: Prefer = None) -> frozenset[str]:
+    """Answer what is preferred, as "name=value"."""
+    return prefer or frozenset()
 
 
 async def condition(if_match: IfMatch = None, if_none_match: IfNew = None) -> Condition:
@@ -120,4 +124,5 @@ async def condition(if_match: IfMatch = None, if_none_match: IfNew = None) -> Co
     return Condition(exists=True, revisions=if_match.revisions())
 
 
+Preferences = Annotated[frozenset[str], Depends(preferences)]
 Conditional = Annotated[Condition, Depends(condition)]

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from myapp.infrastructure.api.problems import STORAGE_FULL, STORAGE_UNAVAILABLE, answers
-from myapp.infrastructure.api.todo_controller import Service
+from myapp.domain.errors import StorageFull, StorageUnavailable
+from myapp.infrastructure.api.dependencies import Service
+from myapp.infrastructure.api.problems import STORAGE_UNAVAILABLE, answers
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -21,8 +22,11 @@ async def live() -> Health:
     return Health(status="live")
 
 
-@router.get("/ready", responses=answers(STORAGE_UNAVAILABLE, STORAGE_FULL))
+@router.get("/ready", responses=answers(STORAGE_UNAVAILABLE))
 async def ready(service: Service) -> Health:
     """Answer whether changes can be stored: if not, send requests elsewhere meanwhile."""
-    await service.check_ready()
+    try:
+        await service.check_ready()
+    except StorageFull as error:
+        raise StorageUnavailable(str(error)) from error
     return Health(status="ready")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from asyncio import CancelledError
 from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
@@ -14,12 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from myapp.infrastructure.api.problems import (
     INTERNAL_ERROR,
     MALFORMED_REQUEST,
+    STORAGE_UNAVAILABLE,
     Rejection,
     path_of,
     problem_response,
 )
 
 _SANE_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+
+_STOPPING = "The service is stopping and did not wait for this request to end."
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +59,10 @@ class RequestLog:
         connection = HTTPConnection(scope)
         try:
             await self._app(scope, receive, send_named)
-        except Exception:  # or the client would hear nothing, or too much
-            _log.exception("request %s failed", request_id)
+        except (Exception, CancelledError) as error:  # or the client would hear nothing
             if status:
                 raise
-            rejection = Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+            rejection = self._rejection(error, request_id)
             await problem_response(connection, rejection)(scope, receive, send_named)
         finally:
             _log.info(
@@ -70,6 +73,12 @@ class RequestLog:
                 (perf_counter() - begin) * 1000,
                 request_id,
             )
+
+    def _rejection(self, error: BaseException, request_id: str) -> Rejection:
+        if isinstance(error, CancelledError):
+            return Rejection(STORAGE_UNAVAILABLE, _STOPPING, headers={"Retry-After": "1"})
+        _log.error("request %s failed", request_id, exc_info=error)
+        return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
 
 
 class HeadAsGet:

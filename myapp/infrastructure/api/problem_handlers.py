@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -23,7 +23,6 @@ from myapp.domain.errors import (
     TooManyTags,
 )
 from myapp.infrastructure.api.problems import (
-    INTERNAL_ERROR,
     MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -75,7 +74,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 def rejection_of(request: Request, error: Exception) -> Rejection:
-    """Answer what a client is told of an error."""
+    """Answer what a client is told of an error; raises it if it should not have happened."""
     match error:
         case Rejection():
             return error
@@ -88,14 +87,14 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
             return Rejection(STORAGE_UNAVAILABLE, str(error), headers=headers)
         case TodoError():
             return Rejection(_TYPES[type(error)], str(error))
-        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
+        case HTTPException(__cause__=ClientDisconnect()):
             return Rejection(MALFORMED_REQUEST, "The body broke off.")
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
-            detail = f"There is nothing at {path_of(request)}; /docs shows what there is."
+            detail = f"There is nothing at {path_of(request)}; see the documentation."
             return Rejection(NOT_FOUND, detail)
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             return _method_not_allowed(request)
-    return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+    raise error
 
 
 def _method_not_allowed(request: Request) -> Rejection:

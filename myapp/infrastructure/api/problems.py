@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from myapp.infrastructure.api.response_docs import ALLOW, RETRY_AFTER
+
 MEDIA_TYPE = "application/problem+json"
 
 _NAME_SHOWN = 200
@@ -130,13 +132,17 @@ def answers(*problem_types: ProblemType) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {}
     for problem_type in sorted({*problem_types, *ALWAYS}, key=_by_status):
         status = int(problem_type.status)
+        former = responses.get(status)
         response = responses.setdefault(
             status,
             {
-                "description": problem_type.status.phrase,
+                "description": problem_type.title,
+                "headers": _HEADERS.get(status, {}),
                 "content": {MEDIA_TYPE: {"schema": _SCHEMA, "examples": {}}},
             },
         )
+        if former is not None:
+            response["description"] += f"; or: {problem_type.title}"
         response["content"][MEDIA_TYPE]["examples"][problem_type.slug] = {
             "summary": problem_type.title,
             "description": problem_type.explanation,
@@ -156,6 +162,7 @@ def _by_status(problem_type: ProblemType) -> tuple[int, str]:
     return problem_type.status, problem_type.slug
 
 
+_HEADERS = {405: ALLOW, 503: RETRY_AFTER}
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 MALFORMED_REQUEST = ProblemType(
@@ -171,7 +178,7 @@ NOT_FOUND = ProblemType(
     HTTPStatus.NOT_FOUND,
     "There is nothing at this path",
     "No operation of this service has this path; /docs shows all that have one.",
-    "There is nothing at /todoo; /docs shows what there is.",
+    "There is nothing at /todoo; see the documentation.",
 )
 TODO_ENTRY_NOT_FOUND = ProblemType(
     "todo-entry-not-found",

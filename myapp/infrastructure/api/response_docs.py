@@ -28,6 +28,9 @@ PREFERENCE_APPLIED: Headers = {
         "The wish that was granted (RFC 7240).", "return=representation"
     )
 }
+RETRY_AFTER: Headers = {"Retry-After": _header("Seconds to wait before trying again.", "1")}
+ALLOW: Headers = {"Allow": _header("The methods that the path takes.", "GET, HEAD, POST")}
+PATCH_SCHEMA = {"schema": {"$ref": "#/components/schemas/TodoEntryPatch"}}
 NOT_MODIFIED: dict[str, Any] = {
     "description": "What the client has, under the ETag in If-None-Match, is current.",
     "headers": ETAG,

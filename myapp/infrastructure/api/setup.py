@@ -14,8 +14,8 @@ from myapp.infrastructure.api import (
     todo_controller,
 )
 from myapp.infrastructure.api.middleware import HeadAsGet, RequestLog, UnderPrefix, Utf8Target
+from myapp.infrastructure.api.openapi import complete
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
-from myapp.infrastructure.api.problems import Problem
 
 _DESCRIPTION = """\
 Todos that stay: what was acknowledged survives any crash.
@@ -25,16 +25,22 @@ and lists carry an `ETag`, to revalidate what you have and to change only what y
 """
 
 
+_TAGS = [
+    {"name": "todo", "description": "The todo entries, and their tags."},
+    {"name": "health", "description": "For whoever runs the service."},
+    {"name": "documentation", "description": "What problems mean."},
+]
+
+
 class TodoApi(FastAPI):
-    """FastAPI, whose OpenAPI document also describes the problems."""
+    """FastAPI, whose OpenAPI document is completed."""
 
     def openapi(self) -> dict[str, Any]:
         """Answer the OpenAPI document."""
+        is_new = self.openapi_schema is None
         document = super().openapi()
-        template = "#/components/schemas/{model}"
-        problem = Problem.model_json_schema(ref_template=template)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(problem.pop("$defs"), Problem=problem)
+        if is_new:
+            complete(document)
         return document
 
 
@@ -49,6 +55,7 @@ def create_api(
         title="Todo service",
         version=__version__,
         description=_DESCRIPTION,
+        openapi_tags=_TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
         docs_url=None,

@@ -1,6 +1,7 @@
 """The todo entries over HTTP: requests become use cases, what they answer a response."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
@@ -8,10 +9,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Path, Request, Response
 
-from myapp.application.todo_service import TodoService
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TagUse
 from myapp.infrastructure.api.cursors import encode_cursor
+from myapp.infrastructure.api.dependencies import Service
 from myapp.infrastructure.api.headers import (
     COUNT_EXACT,
     NO_CACHE,
@@ -19,7 +20,7 @@ from myapp.infrastructure.api.headers import (
     Conditional,
     EntityTags,
     IfNoneMatch,
-    Prefer,
+    Preferences,
     etag,
 )
 from myapp.infrastructure.api.json_body import MERGE_PATCH, JsonRoute
@@ -41,6 +42,7 @@ from myapp.infrastructure.api.response_docs import (
     LINK,
     LOCATION,
     NOT_MODIFIED,
+    PATCH_SCHEMA,
     PREFERENCE_APPLIED,
     TOTAL_COUNT,
 )
@@ -65,21 +67,20 @@ _CONDITION = (TODO_ENTRY_CHANGED, TODO_ENTRY_EXISTS)
 _CHANGE = (*_WRITE, *_CONDITION, TODO_ENTRY_NOT_FOUND)
 
 
-async def todo_service(request: Request) -> TodoService:
-    """Answer the service, which the lifespan has put into the application's state."""
-    service: TodoService = request.state.todo_service
-    return service
-
-
-Service = Annotated[TodoService, Depends(todo_service)]
-Id = Annotated[EntryId, Path(description="The entry's id.", examples=[EXAMPLE_ID])]
+Id = Annotated[
+    EntryId,
+    Path(description="The entry's id.", openapi_examples={"an id": {"value": EXAMPLE_ID}}),
+]
 Answer = TypeVar("Answer")
-TagName = Annotated[Tag, Path(description="The tag.", examples=["home"])]
+TagName = Annotated[
+    Tag, Path(description="The tag.", openapi_examples={"a tag": {"value": "home"}})
+]
 
 
 @router.get(
     "/todo",
     response_model=list[TodoEntrySchema],
+    response_description="A page of entries.",
     responses={
         200: {"headers": ETAG | LINK | TOTAL_COUNT | PREFERENCE_APPLIED},
         304: NOT_MODIFIED,
@@ -92,8 +93,8 @@ async def list_entries(
     response: Response,
     service: Service,
     parameters: Annotated[ListParameters, Depends(list_parameters)],
+    prefer: Preferences,
     if_none_match: IfNoneMatch = None,
-    prefer: Prefer = frozenset(),
 ) -> Sequence[TodoEntry] | Response:
     """List the entries that match, a page at a time.
 
@@ -111,15 +112,19 @@ async def list_entries(
     if page.total is not None:
         response.headers["Total-Count"] = str(page.total)
         response.headers["Preference-Applied"] = COUNT_EXACT
-    return _unless_current(if_none_match, page.revision, response, page.entries)
+    return _unless_current(if_none_match, response, page.entries)
 
 
 @router.post(
     "/todo",
     status_code=201,
     response_model=UUID | TodoEntrySchema,
+    response_description="The entry is stored: its id, or the entry if wished for.",
     responses={
-        201: {"headers": ETAG | LOCATION | PREFERENCE_APPLIED},
+        201: {
+            "headers": ETAG | LOCATION | PREFERENCE_APPLIED,
+            "content": {"application/json": {"example": EXAMPLE_ID}},
+        },
         **answers(*_WRITE, *_BODY),
     },
 )
@@ -134,7 +139,7 @@ async def add_entry(
     response: Response,
     service: Service,
     draft: TodoEntryDraft,
-    prefer: Prefer = frozenset(),
+    prefer: Preferences,
 ) -> UUID | TodoEntry:
     """Add an entry and answer its id, or with `Prefer: return=representation` the entry."""
     entry = await service.add_entry(draft.content, done=draft.done, **draft.fields())
@@ -150,6 +155,7 @@ async def add_entry(
 @router.get(
     "/todo/{id}",
     response_model=TodoEntrySchema,
+    response_description="The entry.",
     responses={
         200: {"headers": ETAG},
         304: NOT_MODIFIED,
@@ -162,7 +168,7 @@ async def get_entry(
     """Answer the entry."""
     entry = await service.get_entry(id)
     response.headers.update({"ETag": etag(entry.revision), "Cache-Control": NO_CACHE})
-    return _unless_current(if_none_match, entry.revision, response, entry)
+    return _unless_current(if_none_match, response, entry)
 
 
 @router.put(
@@ -207,7 +213,9 @@ async def put_entry(
 @router.patch(
     "/todo/{id}",
     response_model=TodoEntrySchema,
+    response_description="The entry, changed or as it was.",
     responses={200: {"headers": ETAG}, **answers(*_CHANGE, *_BODY)},
+    openapi_extra={"requestBody": {"content": {"application/json": PATCH_SCHEMA}}},
 )
 async def change_entry(
     response: Response,
@@ -228,7 +236,12 @@ async def change_entry(
     return entry
 
 
-@router.delete("/todo/{id}", status_code=204, responses=answers(*_CHANGE))
+@router.delete(
+    "/todo/{id}",
+    status_code=204,
+    response_description="The entry is removed.",
+    responses=answers(*_CHANGE),
+)
 async def remove_entry(service: Service, id: Id, condition: Conditional) -> None:
     """Remove the entry."""
     await service.remove_entry(id, condition=condition)
@@ -237,6 +250,7 @@ async def remove_entry(service: Service, id: Id, condition: Conditional) -> None
 @router.put(
     "/todo/{id}/tags/{tag:path}",
     response_model=TodoEntrySchema,
+    response_description="The entry, changed or as it was.",
     responses=answers(*_CHANGE, TOO_MANY_TAGS),
 )
 async def add_tag(service: Service, id: Id, tag: TagName, condition: Conditional) -> TodoEntry:
@@ -247,6 +261,7 @@ async def add_tag(service: Service, id: Id, tag: TagName, condition: Conditional
 @router.delete(
     "/todo/{id}/tags/{tag:path}",
     response_model=TodoEntrySchema,
+    response_description="The entry, changed or as it was.",
     responses=answers(*_CHANGE),
 )
 async def remove_tag(
@@ -256,17 +271,27 @@ async def remove_tag(
     return await service.remove_tag(id, tag, condition=condition)
 
 
-@router.get("/tags", response_model=list[TagUseSchema], responses=answers(*_READ))
-async def list_tags(service: Service) -> Sequence[TagUse]:
+@router.get(
+    "/tags",
+    response_model=list[TagUseSchema],
+    response_description="All tags.",
+    responses={200: {"headers": ETAG}, 304: NOT_MODIFIED, **answers(*_READ)},
+)
+async def list_tags(
+    response: Response, service: Service, if_none_match: IfNoneMatch = None
+) -> Sequence[TagUse] | Response:
     """List every tag in use, with its number of open entries and of all."""
-    return await service.get_tags()
+    tags = await service.get_tags()
+    digest = blake2b(repr(tags).encode("utf-8"), digest_size=8).hexdigest()
+    response.headers.update({"ETag": f'"{digest}"', "Cache-Control": NO_CACHE})
+    return _unless_current(if_none_match, response, tags)
 
 
 def _unless_current(
-    listed: EntityTags | None, revision: int, response: Response, answer: Answer
+    listed: EntityTags | None, response: Response, answer: Answer
 ) -> Answer | Response:
-    """Answer 304 with the same headers if the client has this revision already."""
-    if listed is None or not listed.includes(revision):
+    """Answer 304 with the same headers if the client has what their ETag stands for."""
+    if listed is None or not listed.includes(response.headers["ETag"]):
         return answer
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=response.headers)
 

@@ -95,9 +95,13 @@ class ListParameters(BaseModel):
         default=None, description="Due at this day's end, or this moment, or later."
     )
     completed_before: Moment | None = Field(
-        default=None, description="Completed earlier than this."
+        default=None,
+        description="Completed earlier than this day's end in UTC, or this moment.",
     )
-    completed_after: Moment | None = Field(default=None, description="Completed then or later.")
+    completed_after: Moment | None = Field(
+        default=None,
+        description="Completed at this day's end in UTC, or this moment, or later.",
+    )
     sort: SortName = Field(
         default="created",
         description='The order; "-" turns it round. Ties are in the order of the ids,'

@@ -134,10 +134,13 @@ Tags = Annotated[
 PriorityName = Annotated[Priority, Field(strict=False, description="How much it matters.")]
 DueText = Annotated[
     Due,
-    Parsed(parse_due, DATE_OR_TIME),
-    Field(
-        description="A day, or a moment; an offset is accepted and kept as UTC. To compare,"
-        " a day counts as its end in UTC."
+    Parsed(
+        parse_due,
+        DATE_OR_TIME
+        | {
+            "description": "A day, or a moment; an offset is accepted and kept as UTC. To"
+            " compare, a day counts as its end in UTC."
+        },
     ),
 ]
 ReadOnly = Annotated[
@@ -148,7 +151,15 @@ ReadOnly = Annotated[
 class TodoEntryDraft(BaseModel):
     """What a client may write of an entry."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"content": "buy oat milk", "tags": ["home", "shop"], "due": "2026-12-24"}
+            ]
+        },
+    )
 
     content: Content
     notes: Notes = ""
@@ -167,6 +178,10 @@ class TodoEntryDraft(BaseModel):
 class TodoEntryReplacement(TodoEntryDraft):
     """An entry as it was read, edited or not: what only the server sets is ignored."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content": "buy soy milk", "priority": "low"}]}
+    )
+
     id: ReadOnly = None
     completed_at: ReadOnly = None
     created_at: ReadOnly = None
@@ -177,7 +192,11 @@ class TodoEntryReplacement(TodoEntryDraft):
 class TodoEntryPatch(BaseModel):
     """A JSON merge patch (RFC 7396): what is left out stays, null means the default."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"priority": "high", "done": True}]},
+    )
 
     content: Content = Field(default_factory=str)  # left out is neither checked nor used
     notes: Notes | None = None

@@ -1,5 +1,7 @@
 """Why a storage cannot be opened: for whoever starts the service, not for its clients."""
 
+import shlex
+import sys
 from pathlib import Path
 
 
@@ -13,7 +15,7 @@ class StorageInUse(StorageOpeningError):
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(
             f"{folder} is in use by another process (pid {owner or 'unknown'}): stop that"
-            " one, or set TODOAPP_STORAGE_DIR to another folder."
+            " one, or choose another folder for this one."
         )
 
 
@@ -23,11 +25,19 @@ class StorageDamaged(StorageOpeningError):
     def __init__(self, path: Path, offset: int, reason: str) -> None:
         super().__init__(
             f"{path} is damaged at offset {offset}: {reason}. Nothing was changed. To keep"
-            f" every entry that is still readable: myapp storage salvage {path.parent}"
+            " every entry that is still readable:"
+            f" {sys.executable} -m myapp storage salvage {shlex.quote(str(path.parent))}"
         )
         self.path = path
         self.offset = offset
 
 
 class UnsupportedStorage(StorageOpeningError):
-    """There is no storage of this kind, or not in this version."""
+    """A newer release wrote the storage."""
+
+
+class StorageUnusable(StorageOpeningError):
+    """The system does not let the storage be read or written."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(f"{folder} cannot be used as a storage: {error}")

@@ -49,15 +49,14 @@ def frame(payload: bytes) -> bytes:
     return header + crc32(header).to_bytes(_CHECKSUM_SIZE, "little") + payload
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(data: bytes, path: Path) -> Iterator[Frame]:
     """Answer the frames of a file, in order, up to its end or to a torn tail.
 
     A tail is torn if it is no whole frame and no frame's header follows: what a crash may
     leave of a write that was never acknowledged. Raises StorageDamaged where one follows,
     UnsupportedStorage if a newer release wrote the file.
     """
-    data = path.read_bytes()
-    if not _check_version(data, path):
+    if format_version(data, path) is None:
         raise StorageDamaged(path, 0, "it does not begin like a journal")
     offset = FRAMES_BEGIN
     while (found := _frame_at(data, offset)) is not None:
@@ -67,32 +66,36 @@ def read_frames(path: Path) -> Iterator[Frame]:
         raise StorageDamaged(path, offset, "what was written there has changed since")
 
 
-def salvage_frames(path: Path) -> Iterator[Frame]:
-    """Answer every whole frame of a file, wherever it lies and whatever lies between.
+def salvage_frames(data: bytes, path: Path) -> Iterator[Frame]:
+    """Answer every whole frame of a file, whatever lies between.
 
     Raises UnsupportedStorage if a newer release wrote the file.
     """
-    data = path.read_bytes()
-    _check_version(data, path)
+    format_version(data, path)
+    end = 0
     for offset in _headers(data, 0):
-        if (found := _frame_at(data, offset)) is not None:
+        if offset >= end and (found := _frame_at(data, offset)) is not None:
             yield found
+            end = found.end
 
 
-def _check_version(data: bytes, path: Path) -> bool:
-    """Answer whether the file begins like a journal, of a version this release knows."""
-    header = data[: _FILE_HEADER.size]
-    if len(header) < _FILE_HEADER.size:
-        return False
+def format_version(data: bytes, path: Path) -> int | None:
+    """Answer the format of the file, None if it does not begin like a journal.
+
+    Raises UnsupportedStorage if a newer release wrote the file.
+    """
+    header = data[:FRAMES_BEGIN]
+    if len(header) < FRAMES_BEGIN:
+        return None
     magic, version, checksum = _FILE_HEADER.unpack(header)
     if magic != _FILE_MAGIC or checksum != crc32(header[:-_CHECKSUM_SIZE]):
-        return False
+        return None
     if version > VERSION:
         raise UnsupportedStorage(
             f"{path} has format {version} and this release knows formats up to {VERSION}:"
             " start the newer release that wrote it."
         )
-    return True
+    return int(version)
 
 
 def _frame_at(data: bytes, start: int) -> Frame | None:

@@ -10,7 +10,9 @@ from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import (
     FRAMES_BEGIN,
+    VERSION,
     file_header,
+    format_version,
     frame,
     read_frames,
 )
@@ -44,11 +46,12 @@ class Journal:
         if not self.path.exists():
             self.rewrite([])
             return
-        self._size = replay(self.path, take)
+        data = self.path.read_bytes()
+        self._size = replay(data, self.path, take)
         self._descriptor = self._disk.open(self.path)
-        self._put_tail_aside(self._descriptor)
-        if self._doubted.exists():
-            self.rewrite(found.payload for found in read_frames(self.path))
+        self._put_tail_aside(self._descriptor, data[self._size :])
+        if self._doubted.exists() or format_version(data, self.path) != VERSION:
+            self.rewrite(found.payload for found in read_frames(data, self.path))
         # An earlier process may have been killed before it had synced what was just read.
         self._sync(self._descriptor)
         self._sync_folder()
@@ -67,7 +70,11 @@ class Journal:
         except OSError:
             self._cut_back(self._descriptor)
             raise
-        self._sync(self._descriptor)
+        try:
+            self._sync(self._descriptor)
+        except OSError:
+            self._cut_back(self._descriptor)  # or a next process would take it for stored
+            raise
         self._size += len(data)
 
     def rewrite(self, payloads: Iterable[bytes]) -> None:
@@ -85,8 +92,10 @@ class Journal:
             os.close(descriptor)
             fresh.unlink(missing_ok=True)
             raise
-        self.close()
-        self._descriptor, self._size, self.broken = descriptor, size, True
+        former, self._descriptor, self._size = self._descriptor, descriptor, size
+        self.broken = True
+        if former is not None:
+            os.close(former)
         self._sync_folder()
         self._doubted.unlink(missing_ok=True)
         self.broken = False
@@ -133,11 +142,9 @@ class Journal:
         except OSError:
             self.broken = True
 
-    def _put_tail_aside(self, descriptor: int) -> None:
-        length = os.fstat(descriptor).st_size - self._size
-        if length == 0:
+    def _put_tail_aside(self, descriptor: int, tail: bytes) -> None:
+        if not tail:
             return
-        tail = os.pread(descriptor, length, self._size)
         aside = unused(self.path.with_suffix(".torn"))
         copy = self._disk.create(aside)
         try:
@@ -153,15 +160,18 @@ class Journal:
         _log.warning(
             "%s ended in %d bytes of a write that was never acknowledged; moved to %s",
             self.path,
-            length,
+            len(tail),
             aside,
         )
 
 
-def replay(path: Path, take: Callable[[bytes], None]) -> int:
-    """Hand over every payload and answer where the last whole frame ends."""
+def replay(data: bytes, path: Path, take: Callable[[bytes], None]) -> int:
+    """Hand over every payload of a journal and answer where the last whole frame ends.
+
+    Raises StorageDamaged, also where `take` raises ValueError, and UnsupportedStorage.
+    """
     end = FRAMES_BEGIN
-    for found in read_frames(path):
+    for found in read_frames(data, path):
         try:
             take(found.payload)
         except ValueError as error:

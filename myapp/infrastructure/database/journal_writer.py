@@ -185,6 +185,7 @@ def snapshot(revision: int, entries: Sequence[TodoEntry]) -> Iterator[bytes]:
 def _no_garbage_collection() -> Iterator[None]:
     """Make objects that stay, which collections need not walk, now or later."""
     was_enabled = gc.isenabled()
+    gc.collect()
     gc.disable()
     try:
         yield

@@ -33,13 +33,14 @@ class Report:
 def check(folder: Path) -> Report:
     """Read the whole journal of a folder, changing nothing, even while a service runs.
 
-    Unreadable bytes at its end are a write that was never acknowledged. Raises
-    StorageDamaged, UnsupportedStorage, FileNotFoundError.
+    Unreadable bytes at its end are a write under way, or one that was never acknowledged.
+    Raises StorageDamaged, UnsupportedStorage, FileNotFoundError.
     """
     path = folder / JOURNAL
+    data = path.read_bytes()
     index = TodoIndex()
-    end = replay(path, lambda payload: _put(index, decode(payload)))
-    return Report(path, len(index), index.revision, path.stat().st_size - end)
+    end = replay(data, path, lambda payload: _put(index, decode(payload)))
+    return Report(path, len(index), index.revision, len(data) - end)
 
 
 def salvage(folder: Path) -> tuple[Report, Path]:
@@ -51,16 +52,17 @@ def salvage(folder: Path) -> tuple[Report, Path]:
     path = folder / JOURNAL
     disk = Disk()
     with folder_lock(folder):
+        data = path.read_bytes()
         index = TodoIndex()
-        unreadable = path.stat().st_size - FRAMES_BEGIN
-        for found in salvage_frames(path):
+        unreadable = len(data) - FRAMES_BEGIN
+        for found in salvage_frames(data, path):
             try:
                 _put(index, decode(found.payload))
             except ValueError:
                 continue
             unreadable -= found.end - found.start
         old = unused(path.with_suffix(".damaged"))
-        _copy(path, old, disk)
+        _keep(data, old, disk)
         revision = index.revision + REVISIONS_APART
         journal = Journal(path, disk)
         journal.rewrite(snapshot(revision, index.entries()))
@@ -72,11 +74,11 @@ def _put(index: TodoIndex, record: Record) -> None:
     index.put(record.entries, max(index.revision, record.revision))
 
 
-def _copy(source: Path, target: Path, disk: Disk) -> None:
-    descriptor = disk.create(target)
+def _keep(data: bytes, path: Path, disk: Disk) -> None:
+    descriptor = disk.create(path)
     try:
-        disk.write(descriptor, source.read_bytes(), 0)
+        disk.write(descriptor, data, 0)
         disk.sync(descriptor)
     finally:
         os.close(descriptor)
-    disk.sync_folder(target.parent)
+    disk.sync_folder(path.parent)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +13,7 @@ from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Page, TagUse, TodoEntryRepository, TodoQuery
 from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.journal_writer import JournalWriter
@@ -32,18 +33,21 @@ async def open_pickle_storage(
 ) -> AsyncIterator["PickleTodoEntryRepository"]:
     """Own the folder and answer the entries in it; on leaving, what was saved is kept.
 
-    Raises StorageInUse, StorageDamaged, UnsupportedStorage, OSError.
+    Raises StorageInUse, StorageDamaged, UnsupportedStorage, StorageUnusable.
     """
     disk = disk or Disk()
-    _make_folder(folder.absolute(), disk)
-    with folder_lock(folder), ThreadPoolExecutor(1, "journal") as thread:
-        index = TodoIndex()
-        writer = JournalWriter(Journal(folder / JOURNAL, disk), index, thread)
+    index = TodoIndex()
+    async with AsyncExitStack() as stack:
         try:
+            _make_folder(folder.absolute(), disk)
+            stack.enter_context(folder_lock(folder))
+            thread = stack.enter_context(ThreadPoolExecutor(1, "journal"))
+            writer = JournalWriter(Journal(folder / JOURNAL, disk), index, thread)
+            stack.push_async_callback(writer.close)
             await writer.open()
-            yield PickleTodoEntryRepository(index, writer)
-        finally:
-            await writer.close()
+        except OSError as error:
+            raise StorageUnusable(folder, error) from error
+        yield PickleTodoEntryRepository(index, writer)
 
 
 class PickleTodoEntryRepository(TodoEntryRepository):

@@ -14,8 +14,7 @@ _PICKLE = "pickle:///"
 def open_storage(url: str) -> AbstractAsyncContextManager[TodoEntryRepository]:
     """Answer the storage that a URL names, to be entered.
 
-    Raises ValueError for a URL of another form; entering raises StorageOpeningError, or
-    OSError.
+    Raises ValueError for a URL of another form; entering raises StorageOpeningError.
     """
     return open_pickle_storage(pickle_folder(url))
 
