@@ -29,7 +29,8 @@ _SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui
 
 
 def _explanation(problem_type: ProblemType) -> str:
-    return f"{problem_type.title} ({int(problem_type.status)})\n\n{problem_type.explanation}\n"
+    status = f"{int(problem_type.status)} {problem_type.status.phrase}"
+    return f"{problem_type.title} ({status})\n\n{problem_type.explanation}\n"
 
 
 router = APIRouter(tags=["documentation"])

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Header
+from pydantic.json_schema import JsonSchemaValue
 
 from myapp.application.todo_service import Condition
 from myapp.infrastructure.api.parsed import Parsed
@@ -13,7 +14,11 @@ NO_CACHE = "no-cache"
 COUNT_EXACT = "count=exact"
 RETURN_REPRESENTATION = "return=representation"
 
-_STRING: dict[str, object] = {"type": "string"}
+_STRING: JsonSchemaValue = {"type": "string"}
+_TAGS: JsonSchemaValue = _STRING | {
+    "pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$',
+    "examples": ['"17"'],
+}
 _ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _REVISION = re.compile(r'"([1-9][0-9]{0,17})"')
 _TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t,]*{_ENTITY_TAG})*[ \t,]*")
@@ -81,7 +86,7 @@ def _anything(lines: Iterable[str]) -> EntityTags:
 
 IfMatch = Annotated[
     EntityTags | None,
-    Parsed(entity_tags, _STRING | {"examples": ['"17"']}),
+    Parsed(entity_tags, _TAGS),
     Header(
         alias="If-Match",
         description="Change the entry only if its ETag is one of these (412 if not).",
@@ -89,7 +94,7 @@ IfMatch = Annotated[
 ]
 IfNoneMatch = Annotated[
     EntityTags | None,
-    Parsed(entity_tags, _STRING | {"examples": ['"17"']}),
+    Parsed(entity_tags, _TAGS),
     Header(
         alias="If-None-Match",
         description="Answer 304 without a body if the ETag is one of these.",

@@ -20,14 +20,27 @@ def complete(document: Document) -> None:
     schemas = document["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"), Problem=problem)
-    schemas["TodoEntrySchema"]["examples"] = [EXAMPLE_ENTRY]  # FastAPI drops its nulls
+    schemas["TodoEntrySchema"]["examples"] = [EXAMPLE_ENTRY]  # pydantic sorts its keys
     for operation in _operations(document):
         # The first line of a docstring says what is done, the rest is for who wants more.
         summary, _, description = operation["description"].partition("\n")
         operation["summary"] = summary.removesuffix(".")
         operation["description"] = description.strip() or summary
+        for parameter in operation.get("parameters", []):
+            parameter["schema"] = _without_null(parameter["schema"])
         for response in operation["responses"].values():
             response["headers"] = {"X-Request-Id": _REQUEST_ID} | response.get("headers", {})
+
+
+def _without_null(schema: Document) -> Document:
+    """Answer the schema of a parameter that may be left out, but cannot be null."""
+    match schema:
+        case {"anyOf": [*others, {"type": "null"}]} if len(others) == 1:
+            rest = {key: value for key, value in schema.items() if key != "anyOf"}
+            return {**others[0], **rest}
+        case {"anyOf": [*others, {"type": "null"}]}:
+            return {**schema, "anyOf": others}
+    return schema
 
 
 def _operations(document: Document) -> Iterator[Document]:

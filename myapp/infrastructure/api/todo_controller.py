@@ -48,6 +48,7 @@ from myapp.infrastructure.api.response_docs import (
 )
 from myapp.infrastructure.api.todo_query_schema import ListParameters, list_parameters
 from myapp.infrastructure.api.todo_schema import (
+    EXAMPLE_ENTRY,
     EXAMPLE_ID,
     EntryId,
     Tag,
@@ -60,6 +61,10 @@ from myapp.infrastructure.api.todo_schema import (
 
 router = APIRouter(route_class=JsonRoute, tags=["todo"])
 
+_ADDED = {
+    "the id": {"value": EXAMPLE_ID},
+    f"with Prefer: {RETURN_REPRESENTATION}": {"value": EXAMPLE_ENTRY},
+}
 _READ = (INVALID_INPUT, STORAGE_UNAVAILABLE)
 _WRITE = (*_READ, STORAGE_FULL)
 _BODY = (CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
@@ -123,7 +128,7 @@ async def list_entries(
     responses={
         201: {
             "headers": ETAG | LOCATION | PREFERENCE_APPLIED,
-            "content": {"application/json": {"example": EXAMPLE_ID}},
+            "content": {"application/json": {"examples": _ADDED}},
         },
         **answers(*_WRITE, *_BODY),
     },

@@ -26,7 +26,7 @@ from myapp.domain.todo_entry_repository import (
 from myapp.infrastructure.api.cursors import decode_cursor
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problems import InputError, invalid_input
-from myapp.infrastructure.api.todo_schema import DATE_OR_TIME, Tag, parse_due
+from myapp.infrastructure.api.todo_schema import DATE_OR_TIME, LINES, Tag, parse_due
 
 
 def _moment(text: object) -> datetime:
@@ -49,7 +49,7 @@ def _count(text: object) -> int:
 Search = Annotated[
     str,
     AfterValidator(normalise_search),
-    WithJsonSchema({"type": "string", "maxLength": CONTENT_MOST}),
+    WithJsonSchema({"type": "string", "maxLength": CONTENT_MOST, "pattern": LINES}),
 ]
 Moment = Annotated[datetime, Parsed(_moment, DATE_OR_TIME)]
 Flag = Annotated[bool, Parsed(_flag, {"type": "boolean"})]

@@ -43,15 +43,18 @@ EXAMPLE_ENTRY: JsonDict = {
     "tags": ["home", "shop"],
     "priority": "none",
     "due": "2026-12-24",
-    "done": False,
-    "completed_at": None,
+    "done": True,
+    "completed_at": "2026-11-21T18:30:00Z",
     "created_at": "2026-11-21T10:00:00Z",
-    "updated_at": "2026-11-21T10:00:00Z",
+    "updated_at": "2026-11-21T18:30:00Z",
     "revision": 17,
 }
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_TAG = r"^[^\s,/\\]+$"
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_LINE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+LINES = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+_TAG = rf"^[^\s,/\\{_CONTROL}]+$"
 DATE_OR_TIME: JsonSchemaValue = {
     "anyOf": [
         {"type": "string", "format": "date"},
@@ -108,19 +111,29 @@ EntryId = Annotated[
 Content = Annotated[
     str,
     AfterValidator(normalise_content),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": CONTENT_MOST}),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": CONTENT_MOST, "pattern": _LINE}
+    ),
     Field(description="What is to be done: one line of plain text."),
 ]
 Notes = Annotated[
     str,
     AfterValidator(normalise_notes),
-    WithJsonSchema({"type": "string", "maxLength": NOTES_MOST}),
+    WithJsonSchema({"type": "string", "maxLength": NOTES_MOST, "pattern": LINES}),
     Field(description="More about it: plain text, lines allowed."),
 ]
 Tag = Annotated[
     str,
     AfterValidator(normalise_tag),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TAG_MOST, "pattern": _TAG}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": TAG_MOST,
+            "pattern": _TAG,
+            "not": {"enum": [".", ".."]},
+        }
+    ),
 ]
 Tags = Annotated[
     tuple[Tag, ...],
@@ -227,6 +240,9 @@ class TodoEntryPatch(BaseModel):
         return fields
 
 
+_READ_ONLY = Field(json_schema_extra={"readOnly": True})
+
+
 class TodoEntrySchema(BaseModel):
     """A todo entry as it is answered."""
 
@@ -236,18 +252,19 @@ class TodoEntrySchema(BaseModel):
         json_schema_extra={"examples": [EXAMPLE_ENTRY]},
     )
 
-    id: UUID
+    id: UUID = _READ_ONLY
     content: str
     notes: str
     tags: tuple[str, ...]
     priority: Priority
     due: Annotated[date | datetime | None, BeforeValidator(_due_value)]
     done: bool = Field(description="Whether completed_at is set.")
-    completed_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    completed_at: datetime | None = _READ_ONLY
+    created_at: datetime = _READ_ONLY
+    updated_at: datetime = _READ_ONLY
     revision: int = Field(
-        description="Grows with every change; the same number is the entry's ETag."
+        description="Grows with every change; the same number is the entry's ETag.",
+        json_schema_extra={"readOnly": True},
     )
 
 
