@@ -1,5 +1,6 @@
 """The application as a process: its socket, its signals, why it could not start."""
 
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
 
 _FINISH_WITHIN = 30
 """Seconds that requests in flight have to finish after a signal to stop."""
@@ -26,9 +29,9 @@ def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None])
     Raises AddressUnavailable, and whatever the application's lifespan raises at its start.
     """
     listener = _bind(host, port)
-    startup = _Startup(app)
+    application = _Application(app)
     config = uvicorn.Config(
-        startup,
+        application,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -43,8 +46,8 @@ def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None])
     try:
         _Server(config, lambda: started(listener.getsockname()[1])).run([listener])
     except SystemExit:
-        if startup.error is not None:
-            raise startup.error from None
+        if application.start_error is not None:
+            raise application.start_error from None
         raise
 
 
@@ -83,25 +86,31 @@ class _Server(uvicorn.Server):
         self._tell()
 
 
-class _Startup:
-    """The application, keeping why it could not start: uvicorn would log a traceback."""
+class _Application:
+    """The application, keeping why it could not start and logging why it could not end.
+
+    Uvicorn would show a traceback of both, and of an end that a second Ctrl-C cut short.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self.error: Exception | None = None
+        self.start_error: Exception | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
+        started = False
 
         async def send_quietly(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed":
-                message = {"type": "lifespan.startup.failed", "message": ""}
-            await send(message)
+            nonlocal started
+            started = started or message["type"] == "lifespan.startup.complete"
+            await send({**message, "message": ""})
 
         try:
             await self._app(scope, receive, send_quietly)
         except Exception as error:
-            self.error = error
-            raise
+            if started:
+                _log.exception("the service could not end as it should")
+            else:
+                self.start_error = error

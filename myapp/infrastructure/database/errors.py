@@ -4,6 +4,8 @@ import shlex
 import sys
 from pathlib import Path
 
+_ELSEWHERE = "name another folder in TODOAPP_STORAGE_DIR or TODOAPP_STORAGE_URL"
+
 
 class StorageOpeningError(Exception):
     """The storage cannot be opened; the message says why and what to do."""
@@ -15,7 +17,7 @@ class StorageInUse(StorageOpeningError):
     def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(
             f"{folder} is in use by another process (pid {owner or 'unknown'}): stop that"
-            " one, or choose another folder for this one."
+            f" one, or {_ELSEWHERE}."
         )
 
 
@@ -40,4 +42,4 @@ class StorageUnusable(StorageOpeningError):
     """The system does not let the storage be read or written."""
 
     def __init__(self, folder: Path, error: OSError) -> None:
-        super().__init__(f"{folder} cannot be used as a storage: {error}")
+        super().__init__(f"{folder} cannot be used ({error}): mend that, or {_ELSEWHERE}.")

@@ -1,0 +1,33 @@
+"""What all end-to-end tests share: a launcher of processes, and a service that runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.running_server import Launcher, RunningServer, launching
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    """Answer what starts processes; those that still run at the end are stopped."""
+    with launching(tmp_path / "launcher") as launcher:
+        yield launcher
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Answer the folder of a storage, not made yet, with a name that has to be quoted."""
+    return tmp_path / "my todos"
+
+
+@pytest.fixture
+def settings(folder: Path) -> dict[str, str]:
+    """Answer the settings of a service that keeps its entries in the folder."""
+    return {"TODOAPP_STORAGE_DIR": str(folder)}
+
+
+@pytest.fixture
+def server(launcher: Launcher, settings: dict[str, str]) -> RunningServer:
+    """Answer a service that runs, on an empty storage."""
+    return launcher.serve(settings)

@@ -1,0 +1,70 @@
+"""The session that must always work as written, typed in with curl."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.programs import required_program
+from tests.e2e.running_server import PATIENCE, Launcher, RunningServer
+
+LIST = "curl localhost:8080/todo/"
+ADD = (
+    """curl -H "Content-Type: application/json" -d '{"content": "my first entry"}' """
+    "localhost:8080/todo/"
+)
+
+AN_ID = rb'"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
+A_TIME = rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'
+
+Type = Callable[[str, RunningServer], bytes]
+
+
+@pytest.fixture
+def type_in(launcher: Launcher) -> Type:
+    """Answer what runs a command at a service's port, and answers what it prints."""
+    required_program("curl")
+
+    def run(command: str, server: RunningServer) -> bytes:
+        return subprocess.run(
+            shlex.split(command.replace("8080", str(server.port))),
+            cwd=launcher.working_folder,
+            env=launcher.environment,
+            stdout=subprocess.PIPE,
+            timeout=PATIENCE,
+            check=True,
+        ).stdout
+
+    return run
+
+
+def test_the_first_session_answers_what_is_written(
+    type_in: Type, server: RunningServer
+) -> None:
+    before = type_in(LIST, server)
+    entry_id = type_in(ADD, server)
+    after = type_in(LIST, server)
+
+    assert before == b"[]"
+    assert re.fullmatch(AN_ID, entry_id)
+    assert re.sub(A_TIME, b'"TIME"', after) == (
+        b'[{"id":%b,"content":"my first entry","notes":"","tags":[],"priority":"none",'
+        b'"due":null,"done":false,"completed_at":null,"created_at":"TIME",'
+        b'"updated_at":"TIME","revision":1}]' % entry_id
+    )
+
+
+def test_a_restart_answers_the_same_bytes(
+    type_in: Type, launcher: Launcher, settings: dict[str, str], server: RunningServer
+) -> None:
+    type_in(ADD, server)
+    type_in(ADD, server)
+    before = type_in(LIST, server)
+    server.stop()
+
+    after = type_in(LIST, launcher.serve(settings))
+
+    assert before.count(b"my first entry") == 2
+    assert after == before
