@@ -19,7 +19,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
 
 _PREFIX = "TODOAPP_"
-_PASSWORD = re.compile(r"(://[^:/]*:).*(?=@)|(\bpassword=)[^&]*")
+_SECRETS = re.compile(
+    r"(^.*?://[^:/@]*:).*(?=@)|^(?!.*://).*(?=@)|(\bpassword=)[^&]*", re.DOTALL
+)
 
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -49,10 +51,8 @@ class Settings(BaseSettings):
         validate_by_name=True,
     )
 
-    storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = Field(
-        default=None, description="a storage URL"
-    )
     storage_dir: Path | None = Field(default=None, description="a folder")
+    storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = None
     host: str = Field(default="127.0.0.1", description="a host name or an address")
     port: int = Field(
         default=8080, ge=0, le=65535, description="a whole number from 0 to 65535"
@@ -69,10 +69,15 @@ class Settings(BaseSettings):
 
     @field_validator("storage_dir")
     @classmethod
-    def _choose_one(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
-        if folder is not None and info.data.get("storage_url") is not None:
-            raise ValueError(f"{_PREFIX}STORAGE_URL is set too: choose one of the two")
+    def _at_home(cls, folder: Path | None) -> Path | None:
         return folder and folder.expanduser()
+
+    @field_validator("storage_url", mode="before")
+    @classmethod
+    def _choose_one(cls, url: object, info: ValidationInfo) -> object:
+        if url is not None and info.data.get("storage_dir") is not None:
+            raise ValueError(f"{_PREFIX}STORAGE_DIR is set too: choose one of the two")
+        return url
 
     @property
     def storage(self) -> str:
@@ -94,8 +99,9 @@ def load_settings() -> Settings:
 
 
 def masked(text: str) -> str:
-    """Answer the text with the password of any URL in it made unreadable."""
-    return _PASSWORD.sub(r"\1\2***", text)
+    """Answer the text in printable characters, without the password of a URL in it."""
+    told = _SECRETS.sub(r"\1\2***", text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in told)
 
 
 def _line(problem: Mapping[str, Any]) -> str:

@@ -56,20 +56,25 @@ def _visible(text: str, field: str) -> str:
 
 
 def _composed(text: str, field: str, most: int) -> str:
-    # Sorting a run of combining marks takes quadratic time, seconds for 64,000 of them.
     if len(text) > most * _LONGEST_DECOMPOSITION:
         raise InvalidValue(field, f"must have {most:,} characters at most")
-    if len(text) > _SORTS_QUICKLY and not _is_stream_safe(text):
-        rule = f"must not stack more than {STREAM_SAFE_RUN} combining marks"
-        raise InvalidValue(field, rule)
-    return unicodedata.normalize("NFC", text)
+    _check_stream_safe(text, field)
+    text = unicodedata.normalize("NFC", text)
+    _check_stream_safe(text, field)  # so that what was accepted is accepted again
+    return text
 
 
-def _is_stream_safe(text: str) -> bool:
+def _check_stream_safe(text: str, field: str) -> None:
+    """Refuse long runs of combining marks in long texts.
+
+    Composition sorts them in quadratic time: seconds for 64,000 of them.
+    """
+    if len(text) <= _SORTS_QUICKLY:
+        return
     run = 0
     for character in text:
         is_mark = unicodedata.combining(character) or character in _COMPOSED_MARKS
         run = run + 1 if is_mark else 0
         if run > STREAM_SAFE_RUN:
-            return False
-    return True
+            rule = f"must not stack more than {STREAM_SAFE_RUN} combining marks"
+            raise InvalidValue(field, rule)

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from myapp.infrastructure.database.disk import Disk
@@ -25,15 +24,13 @@ class Journal:
 
     `broken` says that the file can no longer be trusted to take what is appended, since it
     did not confirm what it was asked to keep; only rewriting mends that. A failed fsync is
-    not tried again: the system may have dropped what it could not write and forgotten so. A
-    file beside the journal tells a next process of that doubt, and goes with it.
+    not tried again: the system may have dropped what it could not write and forgotten so.
     """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
         self.broken = True
         self._disk = disk
-        self._doubted = path.with_suffix(".doubted")
         self._descriptor: int | None = None
         self._size = 0
 
@@ -47,14 +44,16 @@ class Journal:
             self.rewrite([])
             return
         data = self.path.read_bytes()
-        self._size = replay(data, self.path, take)
+        last, self._size = replay(data, self.path, take)
         self._descriptor = self._disk.open(self.path)
         self._put_tail_aside(self._descriptor, data[self._size :])
-        if self._doubted.exists() or format_version(data, self.path) != VERSION:
+        # The process before may have been killed before, or after, its last sync failed: then
+        # the system may take for kept what it has dropped, unless it is written again.
+        self._disk.write(self._descriptor, data[last : self._size], last)
+        self._disk.sync(self._descriptor)
+        self._disk.sync_folder(self.path.parent)
+        if format_version(data, self.path) != VERSION:
             self.rewrite(found.payload for found in read_frames(data, self.path))
-        # An earlier process may have been killed before it had synced what was just read.
-        self._sync(self._descriptor)
-        self._sync_folder()
         self.broken = False
 
     def append(self, payload: bytes) -> None:
@@ -71,9 +70,10 @@ class Journal:
             self._cut_back(self._descriptor)
             raise
         try:
-            self._sync(self._descriptor)
+            self._disk.sync(self._descriptor)
         except OSError:
             self._cut_back(self._descriptor)  # or a next process would take it for stored
+            self.broken = True
             raise
         self._size += len(data)
 
@@ -96,8 +96,7 @@ class Journal:
         self.broken = True
         if former is not None:
             os.close(former)
-        self._sync_folder()
-        self._doubted.unlink(missing_ok=True)
+        self._disk.sync_folder(self.path.parent)
         self.broken = False
 
     def close(self) -> None:
@@ -105,26 +104,6 @@ class Journal:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def _sync(self, descriptor: int) -> None:
-        try:
-            self._disk.sync(descriptor)
-        except OSError:
-            self._doubt()
-            raise
-
-    def _sync_folder(self) -> None:
-        try:
-            self._disk.sync_folder(self.path.parent)
-        except OSError:
-            self._doubt()
-            raise
-
-    def _doubt(self) -> None:
-        """Remember, beyond the end of this process, that what was read back may not be kept."""
-        self.broken = True
-        with suppress(OSError):
-            os.close(self._disk.create(self._doubted))
 
     def _fill(self, descriptor: int, payloads: Iterable[bytes]) -> int:
         header = file_header()
@@ -165,19 +144,19 @@ class Journal:
         )
 
 
-def replay(data: bytes, path: Path, take: Callable[[bytes], None]) -> int:
-    """Hand over every payload of a journal and answer where the last whole frame ends.
+def replay(data: bytes, path: Path, take: Callable[[bytes], None]) -> tuple[int, int]:
+    """Hand over every payload of a journal; answer where its last whole frame starts and ends.
 
     Raises StorageDamaged, also where `take` raises ValueError, and UnsupportedStorage.
     """
-    end = FRAMES_BEGIN
+    start = end = FRAMES_BEGIN
     for found in read_frames(data, path):
         try:
             take(found.payload)
         except ValueError as error:
             raise StorageDamaged(path, found.start, str(error)) from error
-        end = found.end
-    return end
+        start, end = found.start, found.end
+    return start, end
 
 
 def unused(path: Path) -> Path:

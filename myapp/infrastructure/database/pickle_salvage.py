@@ -39,7 +39,7 @@ def check(folder: Path) -> Report:
     path = folder / JOURNAL
     data = path.read_bytes()
     index = TodoIndex()
-    end = replay(data, path, lambda payload: _put(index, decode(payload)))
+    _, end = replay(data, path, lambda payload: _put(index, decode(payload)))
     return Report(path, len(index), index.revision, len(data) - end)
 
 

@@ -1,0 +1,34 @@
+"""The storages that keep the contract; a new one joins by a line in STORAGES."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from myapp.domain.todo_entry_repository import TodoEntryRepository
+from myapp.infrastructure.database.storage import open_storage
+from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How to open a storage: empty in an empty folder, as it was left in any other.
+
+    One that does not persist is empty each time.
+    """
+
+    open: Callable[[Path], AbstractAsyncContextManager[TodoEntryRepository]]
+    persists: bool = True
+
+
+@asynccontextmanager
+async def _open_in_memory(_folder: Path) -> AsyncIterator[TodoEntryRepository]:
+    yield InMemoryTodoEntryRepository()
+
+
+STORAGES = {
+    "in-memory": Storage(_open_in_memory, persists=False),
+    "pickle": Storage(lambda folder: open_storage(f"pickle:///{folder}/todo")),
+}
+
+PERSISTENT = {name: storage for name, storage in STORAGES.items() if storage.persists}

@@ -1,0 +1,168 @@
+"""The pickle repository: nothing is seen before it is durable, nor when it never will be."""
+
+import asyncio
+import errno
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from myapp.domain.errors import StaleTodoEntry, StorageUnavailable, TodoEntryNotFound
+from myapp.domain.todo_entry_repository import Page, TagUse, TodoEntryRepository, TodoQuery
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
+from tests.contract.entries import LATER, entries_of, new_entry, save
+
+
+class SlowDisk(Disk):
+    """A disk that can be held: while it is, no sync ends, and then it may fail."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self._is_free = threading.Event()
+        self._is_waited_for = threading.Event()
+        self._is_free.set()
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until the disk is free."""
+        self._is_waited_for.set()
+        self._is_free.wait()
+        if self.fails:
+            raise OSError(errno.EIO, "the disk fails")
+        super().sync(descriptor)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the disk meanwhile."""
+        self._is_waited_for.clear()
+        self._is_free.clear()
+        try:
+            yield
+        finally:
+            self._is_free.set()
+
+    async def waited_for(self) -> None:
+        """Return once a sync waits, and whatever the event loop had to do is done."""
+        assert await asyncio.to_thread(self._is_waited_for.wait, 30)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def disk() -> SlowDisk:
+    """The disk below the repository."""
+    return SlowDisk()
+
+
+@pytest.fixture
+async def repository(disk: SlowDisk, tmp_path: Path) -> AsyncIterator[TodoEntryRepository]:
+    """An empty repository on that disk."""
+    async with open_pickle_storage(tmp_path / "todo", disk) as opened:
+        yield opened
+
+
+async def seen(repository: TodoEntryRepository) -> tuple[Page, list[TagUse]]:
+    """Answer what a reader sees."""
+    return await repository.find(TodoQuery(counted=True)), list(await repository.tags())
+
+
+async def test_a_save_is_neither_seen_nor_acknowledged_before_it_is_durable(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    to_change, to_remove = await repository.save(
+        new_entry("old", tags=("old",)), new_entry("gone", tags=("gone",))
+    )
+    before = await seen(repository)
+    added = new_entry("added", tags=("new",))
+    async with disk.held():
+        saving = asyncio.create_task(
+            repository.save(
+                added,
+                to_change.change(at=LATER, content="changed", tags=()),
+                to_remove.remove(at=LATER),
+            )
+        )
+        await disk.waited_for()
+        assert not saving.done()
+        assert await seen(repository) == before
+        assert await repository.get(to_change.id) == to_change
+        assert await repository.get(to_remove.id) == to_remove
+        with pytest.raises(TodoEntryNotFound):
+            await repository.get(added.id)
+    stored, changed, removed = await saving
+    page, tags = await seen(repository)
+    assert {entry.id: entry for entry in page.entries} == {
+        added.id: stored,
+        to_change.id: changed,
+    }
+    assert (page.revision, page.total, tags) == (removed.revision, 2, [TagUse("new", 1, 1)])
+
+
+async def test_what_is_under_way_counts_as_stored_for_those_that_save(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    stored = await save(repository, new_entry())
+    added = new_entry()
+    async with disk.held():
+        saving = asyncio.create_task(repository.save(stored.add_tag("first", at=LATER), added))
+        await disk.waited_for()
+        for late in (stored.add_tag("second", at=LATER), added):
+            with pytest.raises(StaleTodoEntry):
+                await repository.save(late)
+    assert await saving == await entries_of(repository)
+
+
+async def test_saves_that_wait_for_the_disk_are_all_seen_when_it_is_done(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    async with disk.held():
+        first = asyncio.create_task(save(repository, new_entry("first")))
+        await disk.waited_for()
+        others = [
+            asyncio.create_task(save(repository, new_entry(f"{number}")))
+            for number in range(10)
+        ]
+        await disk.waited_for()
+        assert not any(saving.done() for saving in [first, *others])
+        assert await entries_of(repository) == []
+    stored = await asyncio.gather(first, *others)
+    revisions = [entry.revision for entry in stored]
+    assert revisions == sorted(set(revisions))
+    assert await entries_of(repository) == stored
+
+
+async def test_a_save_that_the_disk_refuses_is_never_seen(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    stored = await save(repository, new_entry(tags=("old",)))
+    before = await seen(repository)
+    changed = stored.change(at=LATER, content="refused at first", tags=("new",))
+    async with disk.held():
+        saving = asyncio.create_task(save(repository, changed))
+        await disk.waited_for()
+        disk.fails = True
+    with pytest.raises(StorageUnavailable):
+        await saving
+    for refused in (repository.check(), save(repository, changed)):
+        with pytest.raises(StorageUnavailable):
+            await refused
+    assert await seen(repository) == before
+    assert await repository.get(stored.id) == stored
+
+    disk.fails = False
+    async with asyncio.timeout(30):
+        await _recovered(repository)
+    assert await seen(repository) == before
+    taken = await save(repository, changed)
+    assert taken.revision > stored.revision + 1, "the refused save's revision stays unused"
+    assert await entries_of(repository) == [taken]
+
+
+async def _recovered(repository: TodoEntryRepository) -> None:
+    while True:
+        try:
+            return await repository.check()
+        except StorageUnavailable:
+            await asyncio.sleep(0.01)

@@ -1,0 +1,340 @@
+"""Every repository: what a search finds, in whatever script, and what it does not."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myapp.domain.todo import CONTENT_MOST, NOTES_MOST, TodoEntry
+from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
+from tests.contract.entries import (
+    LATER,
+    entries_of,
+    new_entry,
+    pages_of,
+    save,
+)
+from tests.contract.storages import Storage
+from tests.realistic_entries import realistic_entries
+
+FOUND = [
+    ("milk", "buy oat milk"),
+    ("MILK", "buy oat milk"),
+    ("milk", "BUY OAT MILK"),
+    ("oat mi", "buy oat milk"),
+    ("y o", "buy oat milk"),
+    ("buy oat milk", "buy oat milk"),
+    ("  milk ", "milk"),
+    # one and two characters, which an index of three would not know
+    ("k", "buy oat milk"),
+    ("lk", "buy oat milk"),
+    ("x", "x"),
+    ("店", "商店街"),
+    ("牛乳", "牛乳を買う"),
+    ("乳を", "牛乳を買う"),
+    # folding that changes the length
+    ("strasse", "Lange Straße"),
+    ("STRASSE", "straße"),
+    ("straße", "STRASSE"),
+    ("ẞ", "straße"),
+    ("ß", "GROẞ"),
+    ("ss", "ẞ"),
+    ("as", "Straße"),
+    ("sse", "Straße"),
+    ("file", "ﬁle"),
+    ("ﬁ", "FIND"),
+    ("ŉ", "\u02bcn"),
+    # dotted and dotless i, untailored
+    ("istanbul", "ISTANBUL"),
+    ("i\u0307stanbul", "İstanbul"),
+    ("İstanbul", "i\u0307stanbul"),
+    ("i", "İ"),
+    ("ILIK", "ilik"),
+    ("ılık", "ılık süt"),
+    # sigma, final or not
+    ("οδοσ", "ΟΔΟΣ"),
+    ("οδος", "ΟΔΟΣ"),
+    ("ΟΔΟΣ", "οδος"),
+    ("ς", "σ"),
+    ("Σ", "λόγος"),
+    # precomposed or not
+    ("café", "cafe\u0301"),
+    ("cafe\u0301", "café"),
+    ("CAFE\u0301", "café"),
+    ("ộ", "o\u0302\u0323"),
+    ("\u0323", "q\u0307\u0323"),
+    ("\u0307", "q\u0307\u0323"),
+    ("q", "q\u0307"),
+    ("한", "\u1112\u1161\u11ab"),
+    ("\u1112\u1161\u11ab", "한국"),
+    ("ά", "\u1f71"),
+    ("J\u030c", "ǰ"),
+    ("Ϊ\u0301", "ΐ"),
+    # beyond the basic multilingual plane
+    ("😀", "well 😀 done"),
+    ("😀 d", "well 😀 done"),
+    ("👩\u200d🚀", "👩\u200d🚀 to the moon"),
+    ("🚀", "👩\u200d🚀 to the moon"),
+    ("𐐨", "𐐀"),
+    ("𐐀𐐁", "𐐨𐐩"),
+    ("\U0010ffff", "a\U0010ffffb"),
+    # other scripts
+    ("МОЛОКО", "купить молоко"),
+    ("ёлка", "Ёлка"),
+    ("Ꭰ", "ꭰ"),
+    ("الحليب", "اشتر الحليب"),
+    ("ख", "दूध खरीदना"),
+    # what patterns and query languages make something of
+    ("%", "100 % sure"),
+    ("0%", "100%"),
+    ("_", "snake_case"),
+    ("\\", "back\\slash"),
+    ("\\%", "a\\%b"),
+    ("*", "2 * 3"),
+    ("a*", "a*b"),
+    ("?", "why?"),
+    ("[a-c]", "[a-c]"),
+    ("^", "^"),
+    ("'", "it's"),
+    ("''", "it''s"),
+    ('"', 'say "hi"'),
+    ('"hi"', 'say "hi"'),
+    ("or", "this or that"),
+    ("AND", "AND NOT"),
+    ("NEAR(", "near(by)"),
+    ("content:", "content: x"),
+    ("-x", "a -x"),
+    ("(", "(a)"),
+    (";--", "a;--b"),
+    ("$1", "$1"),
+    (":id", ":id"),
+    ("{}", "{}"),
+    (".*", "a.*b"),
+    ("\ufffe", "a\ufffeb"),
+]
+
+NOT_FOUND = [
+    ("milks", "milk"),
+    ("milk oat", "oat milk"),
+    ("oat  milk", "oat milk"),
+    ("oatmilk", "oat milk"),
+    ("bread milk", "milk and bread"),
+    ("ab", "a b"),
+    # untailored: the dotted capital is not the plain letter, nor is the dotless small one
+    ("istanbul", "İstanbul"),
+    ("ISTANBUL", "ıstanbul"),
+    ("ı", "I"),
+    ("I", "ı"),
+    # letters with marks are letters of their own
+    ("e", "é"),
+    ("café", "cafe"),
+    ("cafe", "café"),
+    ("u", "ü"),
+    ("é", "e"),
+    ("j", "ǰ"),
+    ("ι", "ΐ"),
+    ("е", "e"),
+    ("ハ", "ﾊ"),
+    ("1", "¹"),
+    ("😀", "😁"),
+    ("𐐀", "A"),
+    # no wildcard
+    ("%", "100"),
+    ("m%k", "milk"),
+    ("_", "snake"),
+    ("m_lk", "milk"),
+    ("\\", "slash"),
+    ("\\%", "%"),
+    ("*", "2"),
+    ("mil*", "milk"),
+    ("?", "why"),
+    ("m?lk", "milk"),
+    ("[a-m]ilk", "milk"),
+    (".", "a"),
+    ("^m", "milk"),
+    ('"milk"', "milk"),
+    ("milk OR bread", "milk"),
+    ("NOT bread", "milk"),
+    ("content:milk", "milk"),
+]
+
+
+@pytest.mark.parametrize(("search", "text"), FOUND)
+async def test_a_search_finds_a_folded_part_of_content_or_notes(
+    repository: TodoEntryRepository, search: str, text: str
+) -> None:
+    in_content, in_notes, _ = await repository.save(
+        new_entry(text), new_entry("###", notes=f"###\n{text}\n###"), new_entry("###")
+    )
+    found = await entries_of(repository, TodoQuery(search=search))
+    assert found == [in_content, in_notes]
+
+
+@pytest.mark.parametrize(("search", "text"), NOT_FOUND)
+async def test_a_search_finds_nothing_else(
+    repository: TodoEntryRepository, search: str, text: str
+) -> None:
+    await repository.save(new_entry(text), new_entry("###", notes=text))
+    assert await entries_of(repository, TodoQuery(search=search)) == []
+
+
+@pytest.mark.parametrize(
+    ("search", "tag"),
+    [
+        ("home", "home"),
+        ("HOME", "home"),
+        ("home", "HOME"),
+        ("STRASSE", "straße"),
+        ("straße", "STRASSE"),
+        ("οδος", "ΟΔΟΣ"),
+        ("cafe\u0301", "CAFÉ"),
+        ("i\u0307", "İ"),
+        ("x", "X"),
+        ("店", "店"),
+        ("😀", "😀"),
+        ("%", "%"),
+        ("a_b", "A_B"),
+        ("'", "'"),
+        ("*", "*"),
+        ("😀" * 60, "😀" * 60),
+    ],
+)
+async def test_a_search_finds_a_whole_folded_tag(
+    repository: TodoEntryRepository, search: str, tag: str
+) -> None:
+    tagged, _ = await repository.save(
+        new_entry("###", tags=("!", tag, "~")), new_entry("###", tags=("!", "~"))
+    )
+    assert await entries_of(repository, TodoQuery(search=search)) == [tagged]
+
+
+@pytest.mark.parametrize(
+    ("search", "tags"),
+    [
+        ("hom", ("home",)),
+        ("ome", ("home",)),
+        ("h", ("home",)),
+        ("homes", ("home",)),
+        ("%", ("home",)),
+        ("hom_", ("home",)),
+        ("h*", ("home",)),
+        ("stras", ("straße",)),
+        ("i", ("İ",)),
+        ("abcd", ("ab", "cd")),
+        ("ab cd", ("ab", "cd")),
+        ("ab,cd", ("ab", "cd")),
+        ("ab\ncd", ("ab", "cd")),
+        ('"ab"', ("ab",)),
+        ("ab", ("abc", "xab")),
+    ],
+)
+async def test_a_search_does_not_find_a_part_of_a_tag_nor_several_together(
+    repository: TodoEntryRepository, search: str, tags: tuple[str, ...]
+) -> None:
+    await repository.save(new_entry("###", tags=tags))
+    assert await entries_of(repository, TodoQuery(search=search)) == []
+
+
+@pytest.mark.parametrize("search", ["kb", "k b", "k\nb", "k\n\nb", "milkbread", "k\tb"])
+async def test_a_search_does_not_reach_from_one_text_into_the_next(
+    repository: TodoEntryRepository, search: str
+) -> None:
+    await repository.save(
+        new_entry("milk", notes="bread", tags=("milk", "bread")),
+        new_entry("bread", notes="milk"),
+        new_entry("milk"),
+        new_entry("bread"),
+    )
+    assert await entries_of(repository, TodoQuery(search=search)) == []
+
+
+@pytest.mark.parametrize(
+    "search", ["one\ntwo", "one\r\ntwo", "one\u2028two", "one\u2029two", "\tone\rTWO\n"]
+)
+async def test_a_search_finds_across_the_lines_of_notes(
+    repository: TodoEntryRepository, search: str
+) -> None:
+    stored = await save(repository, new_entry("###", notes="zero\none\r\ntwo"))
+    assert await entries_of(repository, TodoQuery(search=search)) == [stored]
+
+
+@pytest.mark.parametrize("search", ["", " ", "\n\t", "\u2029"])
+async def test_an_empty_search_finds_everything(
+    repository: TodoEntryRepository, search: str
+) -> None:
+    stored = await repository.save(new_entry("milk"), new_entry("bread"))
+    assert await entries_of(repository, TodoQuery(search=search)) == list(stored)
+
+
+async def test_a_search_reaches_the_end_of_the_longest_texts(
+    repository: TodoEntryRepository,
+) -> None:
+    content = "ß" * (CONTENT_MOST - 3) + "end"
+    notes = "😀\n" * (NOTES_MOST // 2 - 2) + "last"
+    stored = await save(repository, new_entry(content, notes=notes))
+    for search in ("SSEND", "\nLAST", content, notes[:CONTENT_MOST]):
+        assert await entries_of(repository, TodoQuery(search=search)) == [stored]
+
+
+async def test_a_search_follows_the_changes_of_an_entry(
+    repository: TodoEntryRepository,
+) -> None:
+    one, two = await repository.save(
+        new_entry("milk", notes="sweet", tags=("shop",)),
+        new_entry("bread", notes="brown", tags=("bakery",)),
+    )
+    for search in ("milk", "sweet", "shop"):
+        assert await entries_of(repository, TodoQuery(search=search)) == [one]
+    changed, _ = await repository.save(
+        one.change(at=LATER, content="honey", notes="golden", tags=("market",)),
+        two.remove(at=LATER),
+    )
+    for search in ("milk", "sweet", "shop", "bread", "brown", "bakery"):
+        assert await entries_of(repository, TodoQuery(search=search)) == []
+    for search in ("honey", "golden", "market"):
+        assert await entries_of(repository, TodoQuery(search=search)) == [changed]
+
+
+async def test_a_search_is_paged_sorted_and_counted_like_any_query(
+    repository: TodoEntryRepository,
+) -> None:
+    await repository.save(
+        *(new_entry(f"{word} {number}") for number in range(5) for word in ("milk", "bread")),
+        *(new_entry("###", notes="Milk", done=True) for _ in range(5)),
+    )
+    query = TodoQuery(search="milk", done=False, descending=True, limit=2, counted=True)
+    pages = await pages_of(repository, query)
+    assert [len(page.entries) for page in pages] == [2, 2, 1]
+    assert {page.total for page in pages} == {5}
+    found = [entry.content for page in pages for entry in page.entries]
+    assert found == [f"milk {number}" for number in (4, 3, 2, 1, 0)]
+
+
+REALISTIC = list(realistic_entries(40))
+
+
+@st.composite
+def _searches(draw: st.DrawFn) -> str:
+    """A part of an entry that is there, perhaps in another case."""
+    entry: TodoEntry = draw(st.sampled_from(REALISTIC))
+    text = draw(st.sampled_from([entry.content, entry.notes or "x", *entry.tags]))
+    start = draw(st.integers(min_value=0, max_value=len(text) - 1))
+    length = draw(st.integers(min_value=1, max_value=12))
+    part = text[start : start + length]
+    return draw(st.sampled_from([part, part.upper(), part.lower(), part.title()]))
+
+
+@given(searches=st.lists(_searches(), min_size=20, max_size=20))
+@settings(max_examples=8)
+async def test_a_search_finds_what_the_domain_says_it_matches(
+    storage: Storage, searches: list[str]
+) -> None:
+    with TemporaryDirectory() as folder:
+        async with storage.open(Path(folder)) as repository:
+            stored = await repository.save(*REALISTIC)
+            for search in searches:
+                query = TodoQuery(search=search)
+                expected = [entry for entry in stored if query.matches(entry)]
+                assert await entries_of(repository, query) == expected

@@ -1,0 +1,259 @@
+"""Every repository against a plain dict, through arbitrary lives of a few entries."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import cmp_to_key
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+import uvloop
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
+from myapp.domain.todo import Due, Priority, TodoEntry
+from myapp.domain.todo_entry_repository import (
+    Position,
+    Sort,
+    TagUse,
+    TodoEntryRepository,
+    TodoQuery,
+)
+from tests.contract.entries import LATER, NOON, entries_of, is_content
+from tests.contract.storages import Storage
+
+Answer = TypeVar("Answer")
+
+# Few values each, so that entries meet: the same ids again, ties, searches that find.
+IDS = st.integers(min_value=0, max_value=7).map(lambda number: UUID(int=number))
+TEXTS = st.text("sSßiİe\u0301😀%_ ", min_size=1, max_size=6).filter(is_content)
+TAGS = st.sampled_from(["home", "HOME", "ß", "ss", "😀"])
+PRIORITIES = st.sampled_from(Priority)
+MOMENTS = st.sampled_from(
+    [datetime.min.replace(tzinfo=UTC), NOON, LATER, datetime.max.replace(tzinfo=UTC)]
+)
+DUES = st.sampled_from([Due(NOON), Due(LATER), Due(NOON.date()), Due(date.max)])
+
+DRAFTS = st.builds(
+    TodoEntry,
+    id=IDS,
+    content=TEXTS,
+    notes=st.just("") | TEXTS,
+    tags=st.lists(TAGS, max_size=3).map(tuple),
+    priority=PRIORITIES,
+    due=st.none() | DUES,
+    completed_at=st.none() | MOMENTS,
+    created_at=MOMENTS,
+    updated_at=MOMENTS,
+)
+
+_ORDERS = st.builds(
+    TodoQuery,
+    sort=st.sampled_from(Sort),
+    descending=st.booleans(),
+    limit=st.integers(min_value=1, max_value=4),
+    counted=st.booleans(),
+)
+
+
+def _narrowed(queries: st.SearchStrategy[TodoQuery]) -> st.SearchStrategy[TodoQuery]:
+    """Answer queries with one condition more."""
+    return st.one_of(
+        st.builds(replace, queries, search=TEXTS),
+        st.builds(replace, queries, tags=st.frozensets(TAGS, min_size=1, max_size=2)),
+        st.builds(replace, queries, done=st.booleans()),
+        st.builds(replace, queries, priorities=st.frozensets(PRIORITIES, min_size=1)),
+        st.builds(replace, queries, due_before=MOMENTS),
+        st.builds(replace, queries, due_after=MOMENTS),
+        st.builds(replace, queries, completed_before=MOMENTS),
+        st.builds(replace, queries, completed_after=MOMENTS),
+    )
+
+
+STANDING_QUERIES = [
+    TodoQuery(search="s", sort=Sort.CONTENT, limit=2),
+    TodoQuery(done=False, sort=Sort.DUE, descending=True, limit=2),
+]
+
+QUERIES = _ORDERS | _narrowed(_ORDERS) | _narrowed(_narrowed(_ORDERS))
+
+
+class Lives(RuleBasedStateMachine):
+    """What is stored, and a dict that says what should be."""
+
+    _storage: Storage
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory()
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._opened = AsyncExitStack()
+        self._present: dict[UUID, TodoEntry] = {}
+        self._revision = 0
+        self._repository = self._open()
+
+    def teardown(self) -> None:
+        """Give everything back."""
+        super().teardown()
+        self._run(self._opened.aclose())
+        self._runner.close()
+        self._folder.cleanup()
+
+    @rule(drafts=st.lists(DRAFTS, min_size=1, max_size=3))
+    def create(self, drafts: list[TodoEntry]) -> None:
+        """Store entries as new ones, whether or not something has their ids."""
+        self._save(drafts)
+
+    @rule(drafts=st.lists(DRAFTS, min_size=1, max_size=3), at=MOMENTS)
+    def change(self, drafts: list[TodoEntry], at: datetime) -> None:
+        """Give the entries with these ids other values, or create them."""
+        self._save([self._changed(draft, at) for draft in drafts])
+
+    @rule(entry_id=IDS, draft=DRAFTS, at=MOMENTS)
+    def remove(self, entry_id: UUID, draft: TodoEntry, at: datetime) -> None:
+        """Remove an entry if it is there, and store another one with it."""
+        if entry_id in self._present:
+            self._save([self._present[entry_id].remove(at=at), self._changed(draft, at)])
+
+    @rule(draft=DRAFTS, apart=st.integers(min_value=-3, max_value=3), at=MOMENTS)
+    def save(self, draft: TodoEntry, apart: int, at: datetime) -> None:
+        """Store an entry under a revision that may be the right one."""
+        current = self._changed(draft, at)
+        self._save([replace(current, revision=max(0, current.revision + apart))])
+
+    @rule(entry_id=IDS)
+    def get(self, entry_id: UUID) -> None:
+        """Ask for an entry that may be there."""
+        if entry_id in self._present:
+            assert self._run(self._repository.get(entry_id)) == self._present[entry_id]
+        else:
+            with pytest.raises(TodoEntryNotFound):
+                self._run(self._repository.get(entry_id))
+
+    @rule(query=QUERIES, start=st.none() | DRAFTS)
+    def find(self, query: TodoQuery, start: TodoEntry | None) -> None:
+        """Ask for one page, perhaps one that follows an entry that was never there."""
+        matching = self._matching(query)
+        following = matching
+        if start is not None:
+            position = Position(query.sort.key(start), start.id)
+            query = replace(query, start=position)
+            following = [entry for entry in matching if _precedes(start, entry, query)]
+        page = self._run(self._repository.find(query))
+        assert list(page.entries) == following[: query.limit]
+        assert (page.next is None) == (len(following) <= query.limit)
+        assert page.total == (len(matching) if query.counted else None)
+        assert page.revision == self._revision
+
+    @rule(query=QUERIES)
+    def walk(self, query: TodoQuery) -> None:
+        """Ask for one page after the other."""
+        assert self._run(entries_of(self._repository, query)) == self._matching(query)
+
+    @precondition(lambda self: self._storage.persists)
+    @rule()
+    def reopen(self) -> None:
+        """Close the storage, and open it again."""
+        self._run(self._opened.aclose())
+        self._repository = self._open()
+
+    @invariant()
+    def check(self) -> None:
+        """Whatever happens, tags, revision and the same few queries show what is there."""
+        entries = self._present.values()
+        every = Counter(tag for entry in entries for tag in entry.tags)
+        still_open = Counter(tag for entry in entries if not entry.done for tag in entry.tags)
+        uses = [TagUse(tag, still_open[tag], every[tag]) for tag in sorted(every)]
+        assert list(self._run(self._repository.tags())) == uses
+        assert self._run(self._repository.find(TodoQuery(limit=1))).revision == self._revision
+        for query in STANDING_QUERIES:
+            self.walk(query)
+
+    def _open(self) -> TodoEntryRepository:
+        opening = self._storage.open(Path(self._folder.name))
+        return self._run(self._opened.enter_async_context(opening))
+
+    def _run(self, answering: Coroutine[Any, Any, Answer]) -> Answer:
+        return self._runner.run(answering)
+
+    def _changed(self, draft: TodoEntry, at: datetime) -> TodoEntry:
+        before = self._present.get(draft.id)
+        if before is None:
+            return draft
+        return before.change(
+            at=at,
+            content=draft.content,
+            done=draft.done,
+            notes=draft.notes,
+            tags=draft.tags,
+            priority=draft.priority,
+            due=draft.due,
+        )
+
+    def _save(self, entries: Sequence[TodoEntry]) -> None:
+        """Store entries that may be stale, and take down what should have become of them."""
+        times_given = Counter(entry.id for entry in entries)
+        stale = {
+            entry.id
+            for entry in entries
+            if times_given[entry.id] > 1 or entry.revision != self._revision_of(entry.id)
+        }
+        if stale:
+            with pytest.raises(StaleTodoEntry) as caught:
+                self._run(self._repository.save(*entries))
+            assert set(caught.value.entry_ids) == stale
+            return
+        stored = self._run(self._repository.save(*entries))
+        assert [replace(entry, revision=0) for entry in stored] == [
+            replace(entry, revision=0) for entry in entries
+        ]
+        for entry in stored:
+            assert entry.revision > self._revision
+            self._revision = entry.revision
+            self._present[entry.id] = entry
+            if entry.removed_at is not None:
+                del self._present[entry.id]
+
+    def _revision_of(self, entry_id: UUID) -> int:
+        return self._present[entry_id].revision if entry_id in self._present else 0
+
+    def _matching(self, query: TodoQuery) -> list[TodoEntry]:
+        """Answer the entries on all pages of a query."""
+        matching = [entry for entry in self._present.values() if query.matches(entry)]
+
+        def compare(one: TodoEntry, other: TodoEntry) -> int:
+            return -1 if _precedes(one, other, query) else 1
+
+        return sorted(matching, key=cmp_to_key(compare))
+
+
+def _precedes(one: TodoEntry, other: TodoEntry, query: TodoQuery) -> bool:
+    """Tell whether an entry stands before another one in the order of a query."""
+    place: tuple[Any, UUID] = query.sort.key(one), one.id  # the keys of one order are
+    other_place: tuple[Any, UUID] = query.sort.key(other), other.id  # all of one type
+    if (place[0] is None) != (other_place[0] is None):
+        return other_place[0] is None
+    return place > other_place if query.descending else place < other_place
+
+
+def test_a_repository_is_a_dict_that_can_be_asked(storage: Storage) -> None:
+    class LivesInThisStorage(Lives):
+        _storage = storage
+
+    run_state_machine_as_test(
+        LivesInThisStorage, settings=settings(max_examples=30, stateful_step_count=30)
+    )

@@ -1,0 +1,123 @@
+"""The service as a process of its own, to be killed, and short ways to talk to it."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from tests.faults.short_ways import DEADLINE
+
+Json = Any  # whatever JSON can hold: a test looks for what it expects there
+
+_ADDRESS = re.compile(rb"^  address  http://127\.0\.0\.1:(\d+)/todo$", re.MULTILINE)
+_LAST_OF_LOG = 3_000
+_ROOT = Path(__file__).parents[2]
+
+
+class ServerProcess:
+    """A server on a folder, listening once this is made; killed at the end if it still runs.
+
+    `tracer` is a command to run it under.
+    """
+
+    def __init__(self, folder: Path, *, tracer: Sequence[str] = ()) -> None:
+        self._log = folder.with_name(f"{folder.name}.log")
+        environment = {
+            "TODOAPP_STORAGE_DIR": str(folder),
+            "TODOAPP_HOST": "127.0.0.1",
+            "TODOAPP_PORT": "0",
+            "TODOAPP_LOG_LEVEL": "WARNING",
+        }
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*tracer, sys.executable, "-m", "myapp.app"],
+                cwd=_ROOT,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self.port = self._read_port()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def connect(self) -> HTTPConnection:
+        """Answer a connection of one's own, on which nothing waits for ever."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+
+    def kill(self) -> None:
+        """End the process as the system would if it had to, and what it runs under too."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(DEADLINE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def log(self) -> str:
+        """Answer the end of what it has logged, and those before it on the same folder."""
+        return self._log.read_text(errors="replace")[-_LAST_OF_LOG:]
+
+    def _read_port(self) -> int:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        told = b""
+        end = monotonic() + DEADLINE
+        while (found := _ADDRESS.search(told)) is None:
+            ready, _, _ = select.select([descriptor], [], [], max(0, end - monotonic()))
+            more = os.read(descriptor, 4_096) if ready else b""
+            assert more, f"the service does not start: {self.log()}"
+            told += more
+        return int(found[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Json
+
+
+def ask(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send a request and answer the response; raises OSError or HTTPException."""
+    content = None if body is None else json.dumps(body)
+    declared = {} if content is None else {"Content-Type": "application/json"}
+    connection.request(method, path, content, declared | dict(headers or {}))
+    with connection.getresponse() as response:
+        received = response.read()
+        return Answer(
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            json.loads(received) if received else None,
+        )

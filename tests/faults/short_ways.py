@@ -1,0 +1,96 @@
+"""Short ways to entries and into a pickle storage, shared by the tests of this folder."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import which
+from typing import NoReturn, Unpack
+from uuid import UUID
+
+import pytest
+
+from myapp.domain.todo import TodoEntry, TodoFields
+from myapp.domain.todo_entry_repository import PAGE_MOST, TodoQuery
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.frames import Frame, read_frames
+from myapp.infrastructure.database.pickle_todo_entry_repository import (
+    JOURNAL,
+    PickleTodoEntryRepository,
+    open_pickle_storage,
+)
+
+DEADLINE = 20.0
+"""Seconds after which something that should have happened counts as never happening."""
+
+MOMENT = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+class QuickDisk(Disk):
+    """A disk that is never cut off from power, and so need not wait for it."""
+
+    def sync(self, descriptor: int) -> None:
+        """Trust the system."""
+
+    def sync_folder(self, folder: Path) -> None:
+        """Trust the system."""
+
+
+def todo(number: int, content: str = "", **fields: Unpack[TodoFields]) -> TodoEntry:
+    """Answer a new entry that the number names."""
+    content = content or f"entry {number}"
+    return TodoEntry.create_from_content(content, id=UUID(int=number), at=MOMENT, **fields)
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, disk: Disk | None = None
+) -> AsyncIterator[PickleTodoEntryRepository]:
+    """Open the storage; neither what is done with it nor closing it may take for ever."""
+    async with asyncio.timeout(2 * DEADLINE):
+        async with open_pickle_storage(folder, disk) as repository:
+            async with asyncio.timeout(DEADLINE):
+                yield repository
+
+
+async def all_entries(repository: PickleTodoEntryRepository) -> dict[UUID, TodoEntry]:
+    """Answer the entries that readers see, by id."""
+    page = await repository.find(TodoQuery(limit=PAGE_MOST))
+    assert page.next is None
+    return {entry.id: entry for entry in page.entries}
+
+
+async def entries_in(folder: Path, disk: Disk | None = None) -> dict[UUID, TodoEntry]:
+    """Answer the entries that a start of the service would find."""
+    async with opened(folder, disk) as repository:
+        return await all_entries(repository)
+
+
+def frames_in(folder: Path) -> list[Frame]:
+    """Answer the frames of the folder's journal."""
+    path = folder / JOURNAL
+    return list(read_frames(path.read_bytes(), path))
+
+
+def headers_in(folder: Path) -> list[bytes]:
+    """Answer the headers of these frames."""
+    journal = (folder / JOURNAL).read_bytes()
+    frames = frames_in(folder)
+    return [journal[frame.start : frame.end - len(frame.payload)] for frame in frames]
+
+
+def program(name: str) -> str:
+    """Answer where a program is; without it the test is skipped, but in CI it fails."""
+    path = which(name)
+    if path is None:
+        unavailable(f"{name} is not installed")
+    return path
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for what the machine does not offer; in CI fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
