@@ -30,6 +30,7 @@ class Journal:
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
         self.broken = True
+        self._fresh = path.with_suffix(".new")
         self._disk = disk
         self._descriptor: int | None = None
         self._size = 0
@@ -40,6 +41,7 @@ class Journal:
         A torn tail is moved to a file beside the journal. `take` raises ValueError for what
         it cannot understand. Raises StorageDamaged, with the file as it was.
         """
+        self._fresh.unlink(missing_ok=True)  # of a rewrite that was killed
         if not self.path.exists():
             self.rewrite([])
             return
@@ -82,15 +84,14 @@ class Journal:
 
         Raises OSError; the old file is then untouched, or the journal is broken.
         """
-        fresh = self.path.with_suffix(".new")
-        descriptor = self._disk.create(fresh)
+        descriptor = self._disk.create(self._fresh)
         try:
             size = self._fill(descriptor, payloads)
             self._disk.sync(descriptor)
-            self._disk.replace(fresh, self.path)
+            self._disk.replace(self._fresh, self.path)
         except BaseException:
             os.close(descriptor)
-            fresh.unlink(missing_ok=True)
+            self._fresh.unlink(missing_ok=True)
             raise
         former, self._descriptor, self._size = self._descriptor, descriptor, size
         self.broken = True
