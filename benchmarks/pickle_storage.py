@@ -70,17 +70,15 @@ async def measure_saves(folder: Path) -> dict[int, float]:
 
 def measure_opening(folder: Path) -> tuple[float, float]:
     """Answer the median seconds and megabytes of opening in a process of its own."""
-    measured = [
-        subprocess.run(  # nosec B603
-            [sys.executable, "-m", __spec__.name, "--open", str(folder)],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
-        for _ in range(ROUNDS)
-    ]
+    command = [sys.executable, "-m", "benchmarks.pickle_storage", "--open", str(folder)]
+    measured = [_output(command).split() for _ in range(ROUNDS)]
     seconds, megabytes = zip(*((float(a), float(b)) for a, b in measured), strict=True)
     return median(seconds), median(megabytes)
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # nosec B603
+    return done.stdout
 
 
 def main() -> None:

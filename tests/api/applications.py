@@ -1,0 +1,120 @@
+"""How these tests build applications and talk to them: the one place that knows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Never
+from uuid import UUID
+
+from dependency_injector import providers
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+
+from myapp.app import create_app
+from myapp.container import ApplicationContainer
+from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import (
+    Page,
+    TagUse,
+    TodoEntryRepository,
+    TodoQuery,
+)
+from myapp.settings import Settings
+
+
+def storage_url_in(folder: Path) -> str:
+    """Answer the URL of a storage that keeps what it has in a folder."""
+    return f"pickle:///{folder / 'todos'}"
+
+
+def build_app(storage_url: str, *, api_prefix: str = "") -> FastAPI:
+    """Answer an application on the storage of this URL, whatever the environment says."""
+    settings = Settings(storage_url=storage_url, storage_dir=None, api_prefix=api_prefix)
+    return create_app(settings)
+
+
+def build_app_on(repository: TodoEntryRepository) -> FastAPI:
+    """Answer an application whose container has this repository in place of a storage."""
+    settings = Settings(storage_url="pickle:///never-opened", storage_dir=None)
+    container = ApplicationContainer(settings=settings)
+    container.storage.override(providers.Factory(nullcontext, repository))
+    return create_app(settings, container)
+
+
+def open_client(app: FastAPI) -> TestClient:
+    """Answer a client to be entered, which runs the lifespan; it follows no redirects."""
+    return TestClient(app, follow_redirects=False)
+
+
+@asynccontextmanager
+async def open_async_client(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    """Answer a client whose requests run side by side, and whose bodies come in pieces."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        transport = ASGITransport(serve)
+        async with AsyncClient(transport=transport, base_url="http://testserver") as http:
+            yield http
+
+
+async def exchange(
+    app: FastAPI, method: str, path: str, *received: Message, headers: Mapping[str, str]
+) -> list[Message]:
+    """Answer all that the application sends to a client that no library stands for.
+
+    After the messages received the client neither sends more nor goes away.
+    """
+    sent: list[Message] = []
+    coming = iter(received)
+
+    async def receive() -> Message:
+        for message in coming:
+            return message
+        return await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with app.router.lifespan_context(app) as state:
+        scope: Scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode("ascii"),
+            "query_string": b"",
+            "headers": [(n.lower().encode(), value.encode()) for n, value in headers.items()],
+            "state": dict(state or {}),
+        }
+        await app(scope, receive, send)
+    return sent
+
+
+class FailingTodoEntryRepository(TodoEntryRepository):
+    """Raises the error, whatever it is asked; given an entry, it fails only to save."""
+
+    def __init__(self, error: Exception, entry: TodoEntry | None = None) -> None:
+        self._error = error
+        self._entry = entry
+
+    async def get(self, entry_id: UUID) -> TodoEntry:
+        return self._entry or self._fail()
+
+    async def find(self, query: TodoQuery) -> Page:
+        self._fail()
+
+    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
+        self._fail()
+
+    async def tags(self) -> Sequence[TagUse]:
+        self._fail()
+
+    async def check(self) -> None:
+        self._fail()
+
+    def _fail(self) -> Never:
+        raise self._error

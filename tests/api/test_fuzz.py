@@ -1,0 +1,110 @@
+"""Whatever a body holds, the service answers it: never 5xx, and every 4xx is a problem."""
+
+import json
+
+import pytest
+from httpx2 import Response
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from tests.api.answers import JSON, Entry, assert_any_problem, number
+
+_PATH = f"/todo/{number(7)}"
+_OPERATIONS = [("POST", "/todo"), ("PUT", _PATH), ("PATCH", _PATH)]
+
+# The examples share the application of the test on purpose: what one stores, the next meets.
+_shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# Surrogates are part of the fun: JSON can spell them, though no UTF-8 can.
+_text = st.text(st.characters(codec=None, categories=None), max_size=30)
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | _text | st.dates().map(str)
+_values = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
+    max_leaves=8,
+)
+_fields = st.sampled_from([*Entry.__annotations__, "removed_at", "", "a/b"])
+_almost = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": _text | _values,
+        "notes": _text | _values,
+        "tags": st.lists(_text, max_size=5) | _values,
+        "priority": st.sampled_from(["none", "low", "medium", "high"]) | _values,
+        "due": st.dates().map(str)
+        | st.datetimes().map(lambda d: f"{d.isoformat()}Z")
+        | _values,
+        "done": st.booleans() | _values,
+    },
+)
+
+
+def _assert_answered(response: Response) -> None:
+    if response.is_success:
+        assert response.status_code in (200, 201)
+    else:
+        assert response.status_code < 500, response.text
+        assert_any_problem(response)
+
+
+@pytest.mark.parametrize(("method", "path"), _OPERATIONS)
+@given(value=_values | st.dictionaries(_fields, _values, max_size=4) | _almost)
+@example(value={"content": "\ud800", "\udfff": float("nan")})
+@_shared
+def test_any_json_value_is_answered(
+    client: TestClient, method: str, path: str, value: object
+) -> None:
+    content = json.dumps(value).encode("ascii")
+
+    _assert_answered(client.request(method, path, content=content, headers=JSON))
+
+
+@pytest.mark.parametrize(("method", "path"), _OPERATIONS)
+@given(content=st.binary(max_size=200))
+@_shared
+def test_any_bytes_are_answered(
+    client: TestClient, method: str, path: str, content: bytes
+) -> None:
+    _assert_answered(client.request(method, path, content=content, headers=JSON))
+
+
+@given(
+    path=st.lists(st.binary(min_size=1, max_size=8), max_size=4),
+    query=st.binary(max_size=30),
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+)
+@_shared
+def test_any_path_and_query_are_answered(
+    client: TestClient, path: list[bytes], query: bytes, method: str
+) -> None:
+    segments = "/".join(_percent_encoded(segment) for segment in path)
+
+    _assert_answered(client.request(method, f"/todo/{segments}?{_percent_encoded(query)}"))
+
+
+@given(
+    name=st.sampled_from(
+        ["If-Match", "If-None-Match", "Prefer", "Content-Type", "X-Request-Id"]
+    ),
+    value=st.binary(max_size=30),
+)
+@_shared
+def test_any_field_of_the_header_is_answered(
+    client: TestClient, name: str, value: bytes
+) -> None:
+    client.put(_PATH, json={"content": "x"})
+    field = {name.encode("ascii"): value}
+
+    for method, path in [*_OPERATIONS, ("GET", "/todo"), ("GET", _PATH)]:
+        content = None if method == "GET" else b'{"content": "x"}'
+        response = client.request(method, path, content=content, headers={**_BYTES, **field})
+        if response.status_code != 304:
+            _assert_answered(response)
+
+
+_BYTES = {b"Content-Type": b"application/json"}
+
+
+def _percent_encoded(value: bytes) -> str:
+    return "".join(f"%{byte:02X}" for byte in value)

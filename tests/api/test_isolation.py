@@ -1,0 +1,62 @@
+"""Any number of applications can live in one process."""
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from myapp.domain.errors import StorageFull
+from tests.api.answers import contents, put
+from tests.api.applications import (
+    FailingTodoEntryRepository,
+    build_app,
+    build_app_on,
+    open_client,
+    storage_url_in,
+)
+
+
+def test_two_applications_share_no_entries(tmp_path: Path, client: TestClient) -> None:
+    with open_client(build_app(storage_url_in(tmp_path / "second"))) as second:
+        put(client, 1, "first's", tags=["a"])
+        put(second, 1, "second's")
+        put(second, 2, "second's too")
+
+        assert contents(client.get("/todo")) == ["first's"]
+        assert contents(second.get("/todo")) == ["second's", "second's too"]
+        assert second.get("/tags").json() == []
+        assert client.get("/todo").headers["ETag"] != second.get("/todo").headers["ETag"]
+
+
+def test_an_application_goes_on_when_another_ends(tmp_path: Path, client: TestClient) -> None:
+    put(client, 1, "first's")
+    with open_client(build_app(storage_url_in(tmp_path / "second"))) as second:
+        put(second, 1, "second's")
+
+    assert contents(client.get("/todo")) == ["first's"]
+    assert client.post("/todo", json={"content": "more"}).status_code == 201
+
+
+def test_what_one_application_is_made_of_does_not_concern_another(client: TestClient) -> None:
+    broken = build_app_on(FailingTodoEntryRepository(StorageFull("no space")))
+
+    with open_client(broken) as other:
+        assert other.post("/todo", json={"content": "x"}).status_code == 507
+        assert client.post("/todo", json={"content": "x"}).status_code == 201
+
+
+def test_a_prefix_belongs_to_one_application(storage_url: str, tmp_path: Path) -> None:
+    prefixed = build_app(storage_url_in(tmp_path / "second"), api_prefix="/api")
+
+    with open_client(build_app(storage_url)) as plain, open_client(prefixed) as other:
+        assert other.get("/").headers["Location"] == "/api/docs"
+        assert plain.get("/").headers["Location"] == "/docs"
+        assert "servers" not in plain.get("/openapi.json").json()
+
+
+def test_what_was_stored_is_there_after_a_restart(storage_url: str) -> None:
+    with open_client(build_app(storage_url)) as client:
+        before = put(client, 1, "x", tags=["a"], due="2026-12-24", done=True)
+
+    with open_client(build_app(storage_url)) as client:
+        assert client.get("/todo").json() == [before]
+        assert put(client, 1, "y")["revision"] > before["revision"]
