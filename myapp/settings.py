@@ -70,7 +70,10 @@ class Settings(BaseSettings):
     @field_validator("storage_dir")
     @classmethod
     def _at_home(cls, folder: Path | None) -> Path | None:
-        return folder and folder.expanduser()
+        try:
+            return folder and folder.expanduser()
+        except RuntimeError as error:  # of a user there is not
+            raise ValueError(f"must be a folder that exists or can be made: {error}") from error
 
     @field_validator("storage_url", mode="before")
     @classmethod

@@ -63,6 +63,13 @@ def test_the_storage_is_set_by_url_or_by_folder(
     assert settings_with(monkeypatch, **variables).storage == storage
 
 
+def test_a_folder_may_be_given_from_the_home_of_the_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_with(monkeypatch, TODOAPP_STORAGE_DIR="~/todos")
+    assert settings.storage == f"pickle:///{folder}/home/todos"
+
+
 def test_a_storage_set_by_url_and_by_folder_has_to_be_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -164,6 +171,14 @@ def test_the_environment_wins_over_the_file_env(
     assert (settings.port, settings.host) == (9001, "localhost")
 
 
+def test_a_file_env_that_is_no_text_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ".env").write_bytes(b"TODOAPP_HOST=\xff\n")
+    (line,) = complaints_about(monkeypatch)
+    assert ".env" in line and "UTF-8" in line
+
+
 def test_a_wrong_value_in_the_file_env_is_reported(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +195,7 @@ def test_a_wrong_value_in_the_file_env_is_reported(
         ("TODOAPP_STORAGE_URL", "pickle://todos", "pickle:///"),
         ("TODOAPP_STORAGE_URL", "/srv/todos", "pickle:///"),
         ("TODOAPP_STORAGE_URL", "mysql://host/db", "pickle:///"),
+        ("TODOAPP_STORAGE_DIR", "~no-such-user/todos", "folder"),
         ("TODOAPP_PORT", "http", "from 0 to 65535"),
         ("TODOAPP_PORT", "-1", "from 0 to 65535"),
         ("TODOAPP_PORT", "65536", "from 0 to 65535"),
@@ -250,6 +266,8 @@ def test_a_wrong_value_takes_one_line_whatever_it_contains(
         f"mysql:/user:{SECRET}@host/db",
         f"mysql//user:{SECRET}@host/db",
         f"user:{SECRET}@host/db",
+        f"mysql://host/db?password={SECRET}",
+        f"mysql://host/db?user=me&password={SECRET}&ssl=true",
     ],
 )
 def test_a_secret_is_masked_in_what_is_said(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
