@@ -40,7 +40,7 @@ def check(folder: Folder = None) -> None:
     """Read everything and say whether it is whole; changes nothing."""
     with _explained():
         report = pickle_salvage.check(_folder(folder))
-        print(f"{report.path}: {report.entries:,} entries, revision {report.revision}")
+        _tell(report)
         if report.unreadable:
             print(
                 f"It ends in {report.unreadable:,} bytes of a write that is under way, or was"
@@ -53,8 +53,13 @@ def salvage(folder: Folder = None) -> None:
     """Put a new journal with every readable entry in the place of a damaged one."""
     with _explained():
         report, old = pickle_salvage.salvage(_folder(folder))
-        print(f"{report.path}: {report.entries:,} entries, revision {report.revision}")
+        _tell(report)
         print(f"{report.unreadable:,} bytes could not be read; the old journal is {old}")
+
+
+def _tell(report: pickle_salvage.Report) -> None:
+    noun = "entry" if report.entries == 1 else "entries"
+    print(f"{report.path}: {report.entries:,} {noun}, revision {report.revision}")
 
 
 def _folder(folder: Path | None) -> Path:

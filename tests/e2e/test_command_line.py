@@ -53,7 +53,7 @@ def test_salvaging_a_whole_storage_keeps_every_entry(
     ended = storage(launcher, settings, "salvage")
 
     assert (ended.code, ended.err) == (0, "")
-    assert "1 entries" in ended.out
+    assert "1 entry" in ended.out
     with launcher.serve(settings).client as client:
         assert [entry["content"] for entry in client.get("/todo").json()] == ["kept"]
 
@@ -67,7 +67,7 @@ def test_a_storage_can_be_checked_while_a_service_runs(
     ended = storage(launcher, {}, "check", str(folder))
 
     assert ended.code == 0
-    assert "1 entries, revision 1" in ended.out
+    assert "1 entry, revision 1" in ended.out
 
 
 def test_a_storage_cannot_be_salvaged_while_a_service_runs(
