@@ -1,0 +1,70 @@
+"""How a file is synced, also as it is done on another system than this one."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from myapp.infrastructure.database import disk as disk_module
+from myapp.infrastructure.database.disk import Disk
+
+_FULL = 51
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which ways of syncing were taken; F_FULLFSYNC is known here as on macOS."""
+    taken: list[str] = []
+    monkeypatch.setattr(disk_module, "_FULL_FSYNC", _FULL)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: taken.append("fsync"))
+    return taken
+
+
+def _answer(monkeypatch: pytest.MonkeyPatch, calls: list[str], number: int | None) -> None:
+    """Let F_FULLFSYNC succeed, or fail with this error."""
+
+    def full_fsync(_descriptor: int, command: int) -> int:
+        assert command == _FULL
+        calls.append("full")
+        if number is not None:
+            raise OSError(number, os.strerror(number))
+        return 0
+
+    monkeypatch.setattr(fcntl, "fcntl", full_fsync)
+
+
+def _sync(path: Path) -> None:
+    disk = Disk()
+    descriptor = disk.create(path)
+    try:
+        disk.sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_where_fsync_stops_at_the_drive_its_cache_is_flushed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    _answer(monkeypatch, calls, None)
+    _sync(tmp_path / "file")
+    assert calls == ["full"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOTSUP, errno.EINVAL, errno.ENOTTY])
+def test_a_file_system_that_knows_no_more_than_fsync_gets_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str], number: int
+) -> None:
+    _answer(monkeypatch, calls, number)
+    _sync(tmp_path / "file")
+    assert calls == ["full", "fsync"]
+
+
+def test_a_sync_that_failed_is_not_tried_in_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    _answer(monkeypatch, calls, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        _sync(tmp_path / "file")
+    assert calls == ["full"]
