@@ -3,6 +3,8 @@
     python -m benchmarks.http_creates
 
 A server process of its own, clients that keep their connection, rounds interleaved.
+
+Bandit warns of subprocesses started from input; what is started here is the service itself.
 """
 
 import asyncio

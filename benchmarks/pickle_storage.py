@@ -3,6 +3,8 @@
     python -m benchmarks.pickle_storage [ENTRIES]
 
 Rounds are interleaved and medians reported: other work on the machine disturbs them all.
+
+Bandit warns of subprocesses started from input; what is started here is this very file.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from myapp.domain.errors import InvalidValue
-from tests.api.answers import assert_problem, pointer
+from tests.api.answers import assert_problem, body
 from tests.api.applications import FailingTodoEntryRepository, build_app_on, open_client
 
 
@@ -19,5 +19,5 @@ def test_a_broken_rule_of_the_domain_is_invalid_input(strict_client: TestClient)
     with strict_client as client:
         response = client.post("/todo", json={"content": "buy oat milk"})
 
-    problem = assert_problem(response, "invalid-input", pointer("#/content"))
+    problem = assert_problem(response, "invalid-input", body("#/content"))
     assert "must rhyme" in problem["detail"]
