@@ -38,15 +38,10 @@ _SCHEMA = schemathesis.openapi.from_dict(
 )
 
 
-def _keep_to_what_a_schema_can_tell(_context: schemathesis.HookContext, case: Case) -> Case:
-    """Take off what is right what is not: a cursor, which only the service makes, and what
-    schemathesis makes of conditions, whose headers it fills by itself and not by the schema.
-    """
+def _ask_for_the_first_page(_context: schemathesis.HookContext, case: Case) -> Case:
+    """Take the cursor off what is right: only the service makes them, no schema can."""
     if _is_right(case):
         case.query.pop("cursor", None)
-        for name in ("If-Match", "If-None-Match"):
-            if not str(case.headers.get(name, "*")).endswith(('"', "*")):
-                del case.headers[name]
     return case
 
 
@@ -70,7 +65,7 @@ def _is_normal(value: object) -> bool:
     return True
 
 
-_SCHEMA.hook("map_case")(_keep_to_what_a_schema_can_tell)
+_SCHEMA.hook("map_case")(_ask_for_the_first_page)
 _SCHEMA.hook("filter_case")(_is_told_by_a_schema)
 
 

@@ -15,8 +15,11 @@ COUNT_EXACT = "count=exact"
 RETURN_REPRESENTATION = "return=representation"
 
 _STRING: JsonSchemaValue = {"type": "string"}
-_TAGS: JsonSchemaValue = _STRING | {
-    "pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$',
+_TAGS: JsonSchemaValue = {
+    "anyOf": [
+        {"const": "*"},
+        _STRING | {"pattern": r'^(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*$'},
+    ],
     "examples": ['"17"'],
 }
 _ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'

@@ -105,7 +105,7 @@ class ListParameters(BaseModel):
     sort: SortName = Field(
         default="created",
         description='The order; "-" turns it round. Ties are in the order of the ids,'
-        " entries without a due date come last either way.",
+        " which is turned round too; entries without a due date come last either way.",
     )
     limit: Count = Field(default=PAGE_DEFAULT, description="Entries on a page.")
     cursor: str | None = Field(
