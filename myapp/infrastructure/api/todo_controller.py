@@ -244,6 +244,7 @@ async def change_entry(
 @router.delete(
     "/todo/{id}",
     status_code=204,
+    response_class=Response,
     response_description="The entry is removed.",
     responses=answers(*_CHANGE),
 )
