@@ -42,7 +42,8 @@ def create_app(settings: Settings, container: ApplicationContainer | None = None
 def serve(settings: Settings) -> None:
     """Serve until told to stop; raises what keeps the service from starting."""
     logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for library in ("alembic", "uvicorn.error"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     if not _is_loopback(settings.host):
         _log.warning(
             "TODOAPP_HOST=%s: whoever reaches this address may read and change everything,"

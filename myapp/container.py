@@ -13,7 +13,9 @@ class ApplicationContainer(containers.DeclarativeContainer):
     """The objects of one application; the lifespan hands in the opened repository."""
 
     settings = providers.Dependency(instance_of=Settings)
-    storage = providers.Factory(open_storage, settings.provided.storage)
+    storage = providers.Factory(
+        open_storage, settings.provided.storage, settings.provided.storage_options
+    )
     repository: providers.Dependency[TodoEntryRepository] = providers.Dependency()
     new_id = providers.Singleton(UuidFactory)
     todo_service = providers.Factory(

@@ -16,14 +16,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
 
 _PREFIX = "TODOAPP_"
 _SECRETS = re.compile(
     r"(^.*?://[^:/@]*:).*(?=@)|^(?!.*://).*(?=@)|(\bpassword=)[^&]*", re.DOTALL
 )
-
-
+_SECONDS = "a number of seconds above 0, and up to 86400"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -53,6 +53,15 @@ class Settings(BaseSettings):
 
     storage_dir: Path | None = Field(default=None, description="a folder")
     storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = None
+    pool_size: int = Field(
+        default=10, ge=1, le=1_000, description="a whole number from 1 to 1000"
+    )
+    statement_timeout: float = Field(
+        default=10, gt=0, le=86_400, allow_inf_nan=False, description=_SECONDS
+    )
+    connection_timeout: float = Field(
+        default=5, gt=0, le=86_400, allow_inf_nan=False, description=_SECONDS
+    )
     host: str = Field(default="127.0.0.1", description="a host name or an address")
     port: int = Field(
         default=8080, ge=0, le=65535, description="a whole number from 0 to 65535"
@@ -88,6 +97,15 @@ class Settings(BaseSettings):
         if self.storage_url is not None:
             return self.storage_url
         return pickle_url(self.storage_dir or user_data_path("todoapp"))
+
+    @property
+    def storage_options(self) -> StorageOptions:
+        """How the storage is used, where it is a database."""
+        return StorageOptions(
+            pool_size=self.pool_size,
+            statement_timeout=self.statement_timeout,
+            connection_timeout=self.connection_timeout,
+        )
 
 
 def load_settings() -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.storage import open_storage
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
+from tests.storages import STORAGE_URLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,15 @@ async def _open_in_memory(_folder: Path) -> AsyncIterator[TodoEntryRepository]:
     yield InMemoryTodoEntryRepository()
 
 
+def _persistent(name: str) -> Storage:
+    return Storage(lambda folder: open_storage(STORAGE_URLS[name](folder)))
+
+
 STORAGES = {
     "in-memory": Storage(_open_in_memory, persists=False),
-    "pickle": Storage(lambda folder: open_storage(f"pickle:///{folder}/todo")),
+    "pickle": _persistent("pickle"),
+    "sqlite": _persistent("sqlite"),
+    "postgresql": _persistent("postgresql"),
 }
 
 PERSISTENT = {name: storage for name, storage in STORAGES.items() if storage.persists}

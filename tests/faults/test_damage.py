@@ -14,6 +14,7 @@ from myapp.__main__ import main
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Sort, TodoQuery
 from myapp.infrastructure.database import pickle_salvage
+from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.errors import (
     StorageDamaged,
     StorageInUse,
@@ -21,7 +22,6 @@ from myapp.infrastructure.database.errors import (
 )
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, VERSION
 from myapp.infrastructure.database.pickle_salvage import (
-    REVISIONS_APART,
     check,
     salvage,
 )

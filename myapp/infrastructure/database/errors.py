@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-_ELSEWHERE = "name another folder in TODOAPP_STORAGE_DIR or TODOAPP_STORAGE_URL"
+_ELSEWHERE = "name another storage in TODOAPP_STORAGE_DIR or TODOAPP_STORAGE_URL"
 
 
 class StorageOpeningError(Exception):
@@ -38,8 +38,27 @@ class UnsupportedStorage(StorageOpeningError):
     """A newer release wrote the storage."""
 
 
-class StorageUnusable(StorageOpeningError):
-    """The system does not let the storage be read or written."""
+class StorageOutdated(StorageOpeningError):
+    """The tables of the storage are older than this release needs."""
 
-    def __init__(self, folder: Path, error: OSError) -> None:
-        super().__init__(f"{folder} cannot be used ({error}): mend that, or {_ELSEWHERE}.")
+    def __init__(self, place: str, schema: str | None, needed: str) -> None:
+        has = "has no tables yet" if schema is None else f"has the tables of schema {schema}"
+        super().__init__(
+            f"{place} {has}, and this release needs schema {needed}. To bring it there, with"
+            f" the same settings: {sys.executable} -m myapp storage migrate"
+        )
+
+
+class StorageNotEmpty(StorageOpeningError):
+    """A storage that was to be filled holds entries."""
+
+    def __init__(self, entries: int) -> None:
+        noun = "entry" if entries == 1 else "entries"
+        super().__init__(f"The storage holds {entries:,} {noun} already; nothing was changed.")
+
+
+class StorageUnusable(StorageOpeningError):
+    """The system or the database does not let the storage be read or written."""
+
+    def __init__(self, place: Path | str, error: Exception | str) -> None:
+        super().__init__(f"{place} cannot be used ({error}): mend that, or {_ELSEWHERE}.")

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
@@ -12,9 +13,6 @@ from myapp.infrastructure.database.journal_writer import snapshot
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.records import Record, decode
 from myapp.infrastructure.database.todo_index import TodoIndex
-
-REVISIONS_APART = 1_000_000
-"""How far salvage jumps, past every revision that a lost frame may have given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,19 @@ def check(folder: Path) -> Report:
     Raises StorageDamaged, UnsupportedStorage, FileNotFoundError.
     """
     path = folder / JOURNAL
+    index, unreadable = read(path)
+    return Report(path, len(index), index.revision, unreadable)
+
+
+def read(path: Path) -> tuple[TodoIndex, int]:
+    """Answer what a journal holds, and how many unreadable bytes it ends in.
+
+    Raises StorageDamaged, UnsupportedStorage, OSError.
+    """
     data = path.read_bytes()
     index = TodoIndex()
     _, end = replay(data, path, lambda payload: _put(index, decode(payload)))
-    return Report(path, len(index), index.revision, len(data) - end)
+    return index, len(data) - end
 
 
 def salvage(folder: Path) -> tuple[Report, Path]:

@@ -39,7 +39,7 @@ async def open_pickle_storage(
     index = TodoIndex()
     async with AsyncExitStack() as stack:
         try:
-            _make_folder(folder.absolute(), disk)
+            make_folder(folder.absolute(), disk)
             stack.enter_context(folder_lock(folder))
             thread = stack.enter_context(ThreadPoolExecutor(1, "journal"))
             writer = JournalWriter(Journal(folder / JOURNAL, disk), index, thread)
@@ -103,12 +103,14 @@ class PickleTodoEntryRepository(TodoEntryRepository):
             self._warned = True
             _log.warning(
                 "the storage holds more than the %s entries it is made for: opening it"
-                " takes longer, and more memory, with each",
+                " takes longer, and more memory, with each. `myapp storage copy` carries"
+                " them to sqlite:///file.db or postgresql://…, which are made for more",
                 f"{MADE_FOR:,}",
             )
 
 
-def _make_folder(folder: Path, disk: Disk) -> None:
+def make_folder(folder: Path, disk: Disk) -> None:
+    """Make the folder of a storage, to be there after a power cut; raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / JOURNAL).exists():
         return

@@ -10,13 +10,12 @@ import io
 import pickle  # nosec B403
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from myapp.domain.todo import Due, Priority, TodoEntry
+from myapp.infrastructure.database.moments import to_microseconds, to_moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PRIORITIES = {priority.value: priority for priority in Priority}
 _PROTOCOL = 5
 
@@ -69,10 +68,10 @@ def _to_tuple(entry: TodoEntry) -> tuple[object, ...]:
         entry.tags,
         entry.priority.value,
         _from_due(entry.due),
-        _from_moment(entry.completed_at),
-        _from_moment(entry.removed_at),
-        _from_moment(entry.created_at),
-        _from_moment(entry.updated_at),
+        to_microseconds(entry.completed_at),
+        to_microseconds(entry.removed_at),
+        to_microseconds(entry.created_at),
+        to_microseconds(entry.updated_at),
         entry.revision,
     )
 
@@ -93,7 +92,7 @@ def _from_tuple(
     if type(tags) is not tuple or type(revision) is not int or revision < 1:
         raise TypeError("a field has another type than it is written with")
     "".join((content, notes, *tags))  # raises TypeError unless all are strings
-    created = _to_moment(created_at)
+    created = to_moment(created_at)
     return TodoEntry.restore(
         (
             UUID(bytes=id),
@@ -102,10 +101,10 @@ def _from_tuple(
             tags,
             _PRIORITIES[priority],
             _to_due(due),
-            None if completed_at is None else _to_moment(completed_at),
-            None if removed_at is None else _to_moment(removed_at),
+            None if completed_at is None else to_moment(completed_at),
+            None if removed_at is None else to_moment(removed_at),
             created,
-            created if updated_at == created_at else _to_moment(updated_at),
+            created if updated_at == created_at else to_moment(updated_at),
             revision,
         )
     )
@@ -115,7 +114,7 @@ def _from_due(due: Due | None) -> int | str | None:
     if due is None:
         return None
     if isinstance(due.value, datetime):
-        return _from_moment(due.value)
+        return to_microseconds(due.value)
     return due.value.isoformat()
 
 
@@ -124,14 +123,4 @@ def _to_due(stored: int | str | None) -> Due | None:
         return None
     if isinstance(stored, str):
         return Due(date.fromisoformat(stored))
-    return Due(_to_moment(stored))
-
-
-def _from_moment(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-def _to_moment(microseconds: int) -> datetime:
-    if type(microseconds) is not int:
-        raise TypeError("a time is not a whole number of microseconds")
-    return _EPOCH + microseconds * _MICROSECOND
+    return Due(to_moment(stored))

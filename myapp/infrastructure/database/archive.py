@@ -1,0 +1,87 @@
+"""A storage as its operators see it: all that it holds, to be read and filled as a whole."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from uuid import UUID
+
+from myapp.domain.todo import TodoEntry
+
+REVISIONS_APART = 1_000_000_000
+"""How far a store jumps when it loses what it had stored, past what any client may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a storage holds: the number of entries, and the last revision given out.
+
+    `size` is in bytes. `schema` and `newest_schema` name the version of the tables, and the
+    newest that this release knows; both are None where there are no tables.
+    """
+
+    entries: int
+    revision: int
+    size: int
+    schema: str | None = None
+    newest_schema: str | None = None
+
+
+class Snapshot(ABC):
+    """All that a storage held at one moment, whatever is stored meanwhile."""
+
+    revision: int
+    """The last revision that the store had given out."""
+
+    count: int
+    """The number of entries."""
+
+    @abstractmethod
+    def batches(self) -> AsyncIterator[Sequence[TodoEntry]]:
+        """Answer all entries in the order of their ids, some hundreds at a time."""
+
+    @abstractmethod
+    async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        """Answer those entries that are there, by id; up to some thousands at a time."""
+
+
+class Archive(ABC):
+    """A storage to be read and filled as a whole. Whatever fails leaves it as it was.
+
+    Every method opens what it needs and closes it again, and raises StorageOpeningError
+    where that cannot be done. All but `load` and `migrate` also work, and change nothing,
+    while services use the storage.
+    """
+
+    @abstractmethod
+    async def status(self) -> Status:
+        """Answer what the storage holds, without reading all of it if that is possible."""
+
+    @abstractmethod
+    async def check(self) -> Sequence[str]:
+        """Read everything and answer what is wrong, a sentence each; nothing, if it is whole.
+
+        Raises StorageDamaged where damage keeps it from being read at all.
+        """
+
+    @abstractmethod
+    async def migrate(self) -> None:
+        """Bring the storage, which may not be there yet, to the newest schema."""
+
+    @abstractmethod
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Answer all that is stored now, to be entered and read until it is left."""
+
+    @abstractmethod
+    async def load(
+        self,
+        batches: AsyncIterable[Sequence[TodoEntry]],
+        *,
+        revision: int,
+        replace: bool = False,
+    ) -> None:
+        """Store entries under the revisions they have: all of them or, if it fails, none.
+
+        The store goes on from `revision`. What it held before is replaced, or, unless that
+        is wanted, raises StorageNotEmpty. Ids must differ; their order does not matter.
+        """

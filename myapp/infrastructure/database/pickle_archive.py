@@ -1,0 +1,93 @@
+"""The pickle storage as its operators see it; its journal is read without the lock."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.archive import Archive, Snapshot, Status
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.folder_lock import folder_lock
+from myapp.infrastructure.database.journal import Journal
+from myapp.infrastructure.database.pickle_salvage import read
+from myapp.infrastructure.database.pickle_todo_entry_repository import (
+    JOURNAL,
+    make_folder,
+    open_pickle_storage,
+)
+from myapp.infrastructure.database.records import encode
+from myapp.infrastructure.database.todo_index import TodoIndex
+
+_ENTRIES_AT_ONCE = 500
+
+
+class PickleArchive(Archive):
+    """The storage in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def status(self) -> Status:
+        index = self._read()
+        size = (self._folder / JOURNAL).stat().st_size
+        return Status(entries=len(index), revision=index.revision, size=size)
+
+    async def check(self) -> Sequence[str]:
+        self._read()
+        return ()
+
+    async def migrate(self) -> None:
+        async with open_pickle_storage(self._folder):
+            pass  # opening is all it takes
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        yield _PickleSnapshot(self._read())
+
+    async def load(
+        self,
+        batches: AsyncIterable[Sequence[TodoEntry]],
+        *,
+        revision: int,
+        replace: bool = False,
+    ) -> None:
+        path = self._folder / JOURNAL
+        disk = Disk()
+        try:
+            make_folder(self._folder.absolute(), disk)
+            with folder_lock(self._folder):
+                if not replace and path.exists() and (entries := len(self._read())):
+                    raise StorageNotEmpty(entries)
+                payloads = [encode(revision, [])]
+                async for batch in batches:
+                    payloads.append(encode(revision, batch))
+                journal = Journal(path, disk)
+                journal.rewrite(payloads)
+                journal.close()
+        except OSError as error:
+            raise StorageUnusable(self._folder, error) from error
+
+    def _read(self) -> TodoIndex:
+        try:
+            index, _ = read(self._folder / JOURNAL)
+        except OSError as error:
+            raise StorageUnusable(self._folder, error) from error
+        return index
+
+
+class _PickleSnapshot(Snapshot):
+    def __init__(self, index: TodoIndex) -> None:
+        self.revision = index.revision
+        self.count = len(index)
+        self._index = index
+
+    async def batches(self) -> AsyncIterator[Sequence[TodoEntry]]:
+        entries = sorted(self._index.entries(), key=lambda entry: entry.id.int)
+        for start in range(0, len(entries), _ENTRIES_AT_ONCE):
+            yield entries[start : start + _ENTRIES_AT_ONCE]
+
+    async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        found = (self._index.get(entry_id) for entry_id in ids)
+        return {entry.id: entry for entry in found if entry is not None}

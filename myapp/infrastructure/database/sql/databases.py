@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL: how to connect to them, and all that they do differently."""

@@ -1,0 +1,50 @@
+"""Which schema a database has, and how it gets the newest one."""
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, column, inspect, select, table
+
+from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
+from myapp.infrastructure.database.sql.schema import SCHEMA, todo_store
+
+_MIGRATIONS = "myapp.infrastructure.database.sql:migrations"
+_VERSIONS = table("alembic_version", column("version_num"))
+
+
+def schema_of(connection: Connection) -> str | None:
+    """Answer the number of the database's schema, None if it has none of our tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(select(_VERSIONS.c.version_num)).scalar()
+
+
+def check_schema(connection: Connection, place: str) -> None:
+    """Raise StorageOutdated or UnsupportedStorage unless this release can use the tables.
+
+    A newer schema will do as long as what this release needs of it is there still.
+    """
+    schema = schema_of(connection)
+    if schema is None or schema < SCHEMA:
+        raise StorageOutdated(place, schema, SCHEMA)
+    oldest = connection.execute(select(todo_store.c.oldest_schema)).scalar_one()
+    if oldest > SCHEMA:
+        raise UnsupportedStorage(
+            f"{place} has schema {schema}, which releases before that of schema {oldest}"
+            f" cannot use; this one knows schema {SCHEMA}: start a newer release."
+        )
+
+
+def upgrade(connection: Connection, schema: str = "head") -> None:
+    """Bring the tables to a schema, within the transaction that the connection is in."""
+    command.upgrade(_config(connection), schema)
+
+
+def downgrade(connection: Connection, schema: str) -> None:
+    """Take the tables back to an older schema ("base": to none), losing what that lacks."""
+    command.downgrade(_config(connection), schema)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", _MIGRATIONS)
+    return config

@@ -1,0 +1,86 @@
+"""Opening an SQL storage: what has to be right before anything is read or written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from myapp.infrastructure.database.errors import StorageUnusable
+from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connections import FAILURES, Connections, brief
+from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
+from myapp.infrastructure.database.sql.migrating import check_schema, upgrade
+from myapp.infrastructure.database.sql.postgresql_server import (
+    check_server,
+    make_search_index,
+)
+from myapp.infrastructure.database.sql.sql_todo_entry_repository import (
+    SqlTodoEntryRepository,
+)
+from myapp.infrastructure.database.sql.sqlite_file import make_ready
+from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
+
+_MIGRATING = 0x746F646F  # the number of the lock that only one migration holds
+
+
+@asynccontextmanager
+async def open_sql_storage(
+    dialect: Dialect, options: StorageOptions
+) -> AsyncIterator[SqlTodoEntryRepository]:
+    """Answer the entries in a database; on leaving, what was saved is kept.
+
+    An SQLite file is made, or migrated, if need be; PostgreSQL is not. Raises
+    StorageUnusable, StorageOutdated, UnsupportedStorage.
+    """
+    if isinstance(dialect, Sqlite):
+        await migrate(dialect, options)
+    async with connected(dialect, options) as connections:
+        writer = TodoEntryWriter(connections)
+        try:
+            yield SqlTodoEntryRepository(connections, writer)
+        finally:
+            await writer.close()
+
+
+@asynccontextmanager
+async def connected(dialect: Dialect, options: StorageOptions) -> AsyncIterator[Connections]:
+    """Answer connections to a database whose tables this release can use.
+
+    Raises StorageUnusable, StorageOutdated, UnsupportedStorage.
+    """
+    connections = Connections(dialect, options)
+    try:
+        async with usable(dialect), connections.connect() as connection:
+            if isinstance(dialect, Postgresql):
+                await connection.run_sync(check_server, dialect.place)
+            await connection.run_sync(check_schema, dialect.place)
+        yield connections
+    finally:
+        await connections.close()
+
+
+async def migrate(dialect: Dialect, options: StorageOptions) -> None:
+    """Bring a database to the newest schema, in one transaction; raises StorageUnusable."""
+    if isinstance(dialect, Sqlite):
+        async with usable(dialect):
+            await asyncio.to_thread(make_ready, dialect.path, options.statement_timeout)
+        return
+    connections = Connections(dialect, replace(options, statement_timeout=0))
+    try:
+        async with usable(dialect):
+            async with connections.transaction() as connection:
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                await connection.run_sync(upgrade)
+            async with connections.connect() as connection:
+                await connection.run_sync(make_search_index)
+    finally:
+        await connections.close()
+
+
+@asynccontextmanager
+async def usable(dialect: Dialect) -> AsyncIterator[None]:
+    """Raise StorageUnusable for what the libraries raise."""
+    try:
+        yield
+    except FAILURES as error:
+        raise StorageUnusable(dialect.place, brief(error)) from error

@@ -1,0 +1,58 @@
+"""What a PostgreSQL server has to be like, and what is said where it could be better."""
+
+import logging
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from myapp.infrastructure.database.errors import StorageUnusable
+
+_EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
+_SEARCH_INDEX = (
+    "CREATE INDEX IF NOT EXISTS todo_entry_search_text ON todo_entry"
+    " USING gin (search_text gin_trgm_ops)"
+)
+_SETTINGS = (
+    "SELECT current_setting('server_encoding'), current_setting('fsync'),"
+    " pg_is_in_recovery(), to_regclass('todo_entry_search_text') IS NOT NULL"
+)
+_KNOWS_LETTERS = "SELECT cardinality(show_trgm('ж')) > 0"
+
+_log = logging.getLogger(__name__)
+
+
+def check_server(connection: Connection, place: str) -> None:
+    """Raise StorageUnusable where nothing could be stored; warn of what could be better."""
+    encoding, fsync, is_replica, has_index = connection.exec_driver_sql(_SETTINGS).one()
+    if encoding != "UTF8":
+        raise StorageUnusable(place, f"its encoding is {encoding}, not UTF8")
+    if is_replica:
+        raise StorageUnusable(place, "it is a replica, which cannot store anything")
+    if fsync == "off":
+        _log.warning(
+            "%s runs with fsync=off: entries that were acknowledged may be lost when its"
+            " machine crashes",
+            place,
+        )
+    if not has_index:
+        _log.warning(
+            "%s has no index for searches, so each reads all entries: let a user who may"
+            " create the extension pg_trgm run `myapp storage migrate`",
+            place,
+        )
+    elif not connection.exec_driver_sql(_KNOWS_LETTERS).scalar_one():
+        _log.warning(
+            "%s knows no letters beyond ASCII (its character type is C), so searches for"
+            " others read all entries: make the database anew with a locale like C.UTF-8",
+            place,
+        )
+
+
+def make_search_index(connection: Connection) -> None:
+    """Make the index for searches, unless it is there or the extension may not be created."""
+    try:
+        connection.exec_driver_sql(_EXTENSION)
+    except DBAPIError as error:
+        _log.warning("the extension pg_trgm cannot be created: %s", error.orig)
+    else:
+        connection.exec_driver_sql(_SEARCH_INDEX)

@@ -1,0 +1,136 @@
+"""An SQL storage as its operators see it."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace as with_values
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.archive import Archive, Snapshot, Status
+from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connections import Connections
+from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
+from myapp.infrastructure.database.sql.inspection import flaws
+from myapp.infrastructure.database.sql.migrating import schema_of
+from myapp.infrastructure.database.sql.opening import connected, migrate, usable
+from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
+from myapp.infrastructure.database.sql.schema import (
+    SCHEMA,
+    todo_entry,
+    todo_entry_tag,
+    todo_store,
+    todo_tag,
+)
+from myapp.infrastructure.database.sql.storing import LOCK, Changes
+
+_ENTRIES_AT_ONCE = 500
+
+_COUNTS = select(todo_store.c.revision, todo_store.c.entries)
+_FIRST = select(*ENTRY_COLUMNS).order_by(todo_entry.c.id).limit(_ENTRIES_AT_ONCE)
+_NEXT = _FIRST.where(todo_entry.c.id > bindparam("last"))
+_SOME = select(*ENTRY_COLUMNS).where(todo_entry.c.id.in_(bindparam("ids", expanding=True)))
+_NOTHING_COUNTED = update(todo_store).values(entries=0, open_entries=0)
+
+
+class SqlArchive(Archive):
+    """The tables of a database. Nothing of this is bound by the timeout of statements."""
+
+    def __init__(self, dialect: Dialect, options: StorageOptions) -> None:
+        self._dialect = dialect
+        self._options = with_values(options, statement_timeout=0)
+
+    async def status(self) -> Status:
+        self._check_presence()
+        connections = Connections(self._dialect, self._options)
+        try:
+            async with usable(self._dialect), connections.snapshot() as connection:
+                schema = await connection.run_sync(schema_of)
+                size = await connection.run_sync(self._dialect.size)
+                if schema is None:
+                    return Status(0, 0, size, schema, SCHEMA)
+                revision, entries = (await connection.execute(_COUNTS)).one()
+                return Status(entries, revision, size, schema, SCHEMA)
+        finally:
+            await connections.close()
+
+    async def check(self) -> Sequence[str]:
+        async with self._snapshot() as connection:
+            return await flaws(connection, self._dialect)
+
+    async def migrate(self) -> None:
+        await migrate(self._dialect, self._options)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        async with self._snapshot() as connection:
+            revision, entries = (await connection.execute(_COUNTS)).one()
+            yield _SqlSnapshot(connection, revision, entries)
+
+    async def load(
+        self,
+        batches: AsyncIterable[Sequence[TodoEntry]],
+        *,
+        revision: int,
+        replace: bool = False,
+    ) -> None:
+        if isinstance(self._dialect, Sqlite):
+            await self.migrate()
+        async with (
+            connected(self._dialect, self._options) as connections,
+            usable(self._dialect),
+            connections.transaction() as connection,
+        ):
+            await connection.execute(LOCK)
+            if replace:
+                await _remove_everything(connection)
+            elif entries := (await connection.execute(_COUNTS)).one().entries:
+                raise StorageNotEmpty(entries)
+            await Changes(revision, {}).write(connection)
+            async for batch in batches:
+                changes = Changes(revision, {})
+                for entry in batch:
+                    changes.put(entry)
+                await changes.write(connection)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
+        self._check_presence()
+        async with (
+            connected(self._dialect, self._options) as connections,
+            usable(self._dialect),
+            connections.snapshot() as connection,
+        ):
+            yield connection
+
+    def _check_presence(self) -> None:
+        """Raise StorageUnusable where connecting would make a file that is not there."""
+        if isinstance(self._dialect, Sqlite) and not self._dialect.path.exists():
+            raise StorageUnusable(self._dialect.path, "there is no such file")
+
+
+class _SqlSnapshot(Snapshot):
+    def __init__(self, connection: AsyncConnection, revision: int, count: int) -> None:
+        self.revision = revision
+        self.count = count
+        self._connection = connection
+
+    async def batches(self) -> AsyncIterator[Sequence[TodoEntry]]:
+        rows = (await self._connection.execute(_FIRST)).all()
+        while rows:
+            yield [to_entry(*row) for row in rows]
+            last = {"last": rows[-1].id}
+            rows = (await self._connection.execute(_NEXT, last)).all()
+
+    async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        rows = await self._connection.execute(_SOME, {"ids": list(ids)})
+        return {entry.id: entry for entry in (to_entry(*row) for row in rows)}
+
+
+async def _remove_everything(connection: AsyncConnection) -> None:
+    for table in (todo_entry, todo_entry_tag, todo_tag):
+        await connection.execute(delete(table))
+    await connection.execute(_NOTHING_COUNTED)

@@ -1,0 +1,103 @@
+"""The storage for many entries and many processes: tables on SQLite or PostgreSQL."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+
+from myapp.domain.errors import TodoEntryNotFound
+from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import (
+    Page,
+    Position,
+    TagUse,
+    TodoEntryRepository,
+    TodoQuery,
+)
+from myapp.infrastructure.database.sql.connections import Connections, Rows
+from myapp.infrastructure.database.sql.queries import (
+    Shape,
+    page_in_order,
+    page_of_found,
+    values_of,
+)
+from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
+from myapp.infrastructure.database.sql.schema import todo_entry, todo_tag
+from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
+
+_STRETCHES = (256, 8_192)
+"""How many entries of an order are read to find a page before the indexes are asked."""
+
+_RARE = 32
+"""One in so many, or fewer, is quicker found by the indexes of the conditions."""
+
+_GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
+_TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
+    todo_tag.c.tag
+)
+
+
+class SqlTodoEntryRepository(TodoEntryRepository):
+    """Each call is one transaction, and each that only reads one statement."""
+
+    def __init__(self, connections: Connections, writer: TodoEntryWriter) -> None:
+        self._connections = connections
+        self._writer = writer
+        self._search = connections.dialect.search
+
+    async def get(self, entry_id: UUID) -> TodoEntry:
+        rows = await self._connections.fetch(_GET, {"id": entry_id})
+        if not rows:
+            raise TodoEntryNotFound(entry_id)
+        return to_entry(*rows[0])
+
+    async def find(self, query: TodoQuery) -> Page:
+        shape = Shape.of(query)
+        if shape.filtered:
+            return await self._find_filtered(query, shape)
+        rows = await self._read_stretch(query, shape, query.limit + 1)
+        total = rows[0].all_entries if shape.done is None else rows[0].open_entries
+        return _page(query, rows, total)
+
+    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
+        return await self._writer.save(entries) if entries else ()
+
+    async def tags(self) -> Sequence[TagUse]:
+        rows = await self._connections.fetch(_TAGS, {})
+        return [TagUse(*row) for row in rows]
+
+    async def check(self) -> None:
+        await self._writer.save(())
+
+    async def _find_filtered(self, query: TodoQuery, shape: Shape) -> Page:
+        """Look along the order first if that may do, since what is common is soon found."""
+        for window in () if query.counted else _STRETCHES:
+            rows = await self._read_stretch(query, shape, window)
+            found = len(_entries(rows))
+            if found > query.limit or rows[0].candidates < window:
+                return _page(query, rows)
+            if found * _RARE < window:
+                break
+        statement = page_of_found(shape, self._search)
+        rows = await self._connections.fetch(statement, values_of(query, self._search))
+        return _page(query, rows, total=rows[0].candidates)
+
+    async def _read_stretch(self, query: TodoQuery, shape: Shape, window: int) -> Rows:
+        statement = page_in_order(shape, self._search)
+        values = values_of(query, self._search) | {"window": window}
+        return await self._connections.fetch(statement, values)
+
+
+def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
+    entries = _entries(rows[: query.limit])
+    last = entries[-1] if len(rows) > query.limit else None
+    return Page(
+        entries=entries,
+        revision=rows[0].store_revision,
+        next=Position(query.sort.key(last), last.id) if last else None,
+        total=total if query.counted else None,
+    )
+
+
+def _entries(rows: Rows) -> Sequence[TodoEntry]:
+    return [to_entry(*row[: len(ENTRY_COLUMNS)]) for row in rows if row.id is not None]

@@ -1,0 +1,91 @@
+"""The file of an SQLite storage: that it is there, ours, and has the newest schema."""
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from time import monotonic, sleep
+
+from sqlalchemy import StaticPool, create_engine
+
+from myapp.infrastructure.database.errors import StorageUnusable
+from myapp.infrastructure.database.journal import unused
+from myapp.infrastructure.database.sql.migrating import schema_of, upgrade
+from myapp.infrastructure.database.sql.schema import SCHEMA
+
+APPLICATION_ID = 0x746F646F
+"""What marks the file as one of this service ("todo"), at offset 68 (SQLite's file format)."""
+
+_PAUSE = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+def make_ready(path: Path, timeout: float) -> None:
+    """Make the file if there is none, and bring it to the newest schema if it is older.
+
+    Before an existing one is changed a copy of it is put beside it. Several processes may
+    do this at once. Raises StorageUnusable, OSError; `timeout` is in seconds.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    try:
+        with closing(sqlite3.connect(path, timeout, isolation_level=None)) as file:
+            check_ownership(file, path)
+            _use_write_ahead_log(file, timeout)
+            _migrate(file, path)
+    except sqlite3.Error as error:
+        raise StorageUnusable(path, error) from error
+
+
+def check_ownership(file: sqlite3.Connection, path: Path) -> None:
+    """Raise StorageUnusable if the file holds something that is not ours."""
+    (application,) = file.execute("PRAGMA application_id").fetchone()
+    (objects,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if objects and application != APPLICATION_ID:
+        raise StorageUnusable(path, "it is a database of another application")
+
+
+def _use_write_ahead_log(file: sqlite3.Connection, timeout: float) -> None:
+    """Switch the file to WAL, once and for all; SQLite does not wait for others here."""
+    end = monotonic() + timeout
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > end:
+                raise
+            sleep(_PAUSE)
+        else:
+            return
+
+
+def _migrate(file: sqlite3.Connection, path: Path) -> None:
+    engine = create_engine(
+        "sqlite://", creator=lambda: file, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        schema = schema_of(connection)
+        if schema is not None and schema >= SCHEMA:
+            return
+        if schema is not None:
+            copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
+            _copy(file, copy)
+            _log.warning(
+                "%s has schema %s: a copy is kept as %s, and it is brought to schema %s",
+                path,
+                schema,
+                copy,
+                SCHEMA,
+            )
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        upgrade(connection)  # nothing, if another process was first
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.exec_driver_sql("COMMIT")
+
+
+def _copy(file: sqlite3.Connection, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as copy:
+        copy.execute("PRAGMA synchronous = FULL")
+        file.backup(copy)

@@ -1,0 +1,101 @@
+"""Group commit: saves that come while a transaction runs share the next one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from myapp.domain.errors import StaleTodoEntry, StorageUnavailable
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.sql.connections import (
+    FAILURES,
+    CommitFailed,
+    Connections,
+    is_lost,
+)
+from myapp.infrastructure.database.sql.storing import Outcome, store
+
+_ATTEMPTS = 3
+_ENTRIES_AT_ONCE = 1_000  # so that the others' locks do not wait for long
+
+
+@dataclass(frozen=True, slots=True)
+class _Save:
+    entries: Sequence[TodoEntry]
+    outcome: asyncio.Future[Outcome]
+
+
+class TodoEntryWriter:
+    """Runs one transaction at a time, for all the saves that wait when it begins."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._waiting: list[_Save] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def save(self, entries: Sequence[TodoEntry]) -> Sequence[TodoEntry]:
+        """Store the entries and answer them under their new revisions, once committed.
+
+        Without entries it proves that something could be stored. Raises StaleTodoEntry,
+        StorageFull, StorageUnavailable; after the latter the entries may be stored or not.
+        """
+        if self._closed:
+            raise StorageUnavailable("The service is shutting down.")
+        save = _Save(entries, asyncio.get_running_loop().create_future())
+        self._waiting.append(save)
+        self._task = self._task or asyncio.create_task(self._store_waiting())
+        # Shielded, since whoever gives up waiting does not undo the save.
+        outcome = await asyncio.shield(save.outcome)
+        if isinstance(outcome, StaleTodoEntry):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Let what waits be stored."""
+        self._closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _store_waiting(self) -> None:
+        while self._waiting:
+            saves = self._next_saves()
+            try:
+                outcomes = await self._store([save.entries for save in saves])
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                for save in saves:
+                    if not save.outcome.done():
+                        save.outcome.set_exception(self._connections.refusal(error))
+            else:
+                for save, outcome in zip(saves, outcomes, strict=True):
+                    if not save.outcome.done():
+                        save.outcome.set_result(outcome)
+        self._task = None
+
+    def _next_saves(self) -> Sequence[_Save]:
+        """Take from those that wait, the first in any case."""
+        entries = 0
+        for number, save in enumerate(self._waiting):
+            entries += len(save.entries)
+            if number and entries > _ENTRIES_AT_ONCE:
+                break
+        else:
+            number = len(self._waiting)
+        saves, self._waiting = self._waiting[:number], self._waiting[number:]
+        return saves
+
+    async def _store(self, saves: Sequence[Sequence[TodoEntry]]) -> Sequence[Outcome]:
+        """Store the saves in one transaction, tried again where it was surely undone."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._try_to_store(saves)
+            except CommitFailed as failure:
+                if not self._connections.dialect.is_conflict(failure.error):
+                    raise
+            except FAILURES as error:
+                if not (is_lost(error) or self._connections.dialect.is_conflict(error)):
+                    raise
+        return await self._try_to_store(saves)
+
+    async def _try_to_store(self, saves: Sequence[Sequence[TodoEntry]]) -> Sequence[Outcome]:
+        async with self._connections.transaction() as connection:
+            return await store(connection, saves)
