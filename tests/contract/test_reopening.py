@@ -19,7 +19,7 @@ from tests.realistic_entries import realistic_entries
 
 
 @given(drafts=st.lists(arbitrary.entries, max_size=4, unique_by=lambda entry: entry.id))
-@settings(max_examples=50)
+@settings(max_examples=30)
 async def test_every_field_of_every_entry_is_kept(
     persistent: Storage, drafts: list[TodoEntry]
 ) -> None:

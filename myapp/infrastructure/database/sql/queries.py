@@ -1,31 +1,29 @@
 """TodoQuery as SQL: which statement answers a page, and with which values.
 
-A page is cut from *candidates*: either a stretch of the order itself, read along its index
-from where the page begins, or all that the indexes of the conditions find. A statement
-depends on the shape of a query alone, so that there are few, and each is made once.
+A page is cut either from a stretch of the order itself, read along its index from where the
+page begins, or from all that the indexes of the conditions find. A statement depends on
+the shape of a query alone, so that there are few, and each is made once.
 
 How texts are searched is all that the databases differ in here: a `TextSearch`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import ge, lt
 from typing import Any, Self
-from uuid import UUID
 
 from sqlalchemy import (
-    CTE,
-    Column,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
     Select,
     SmallInteger,
-    UnaryExpression,
+    Text,
     bindparam,
-    exists,
     func,
     or_,
     select,
@@ -49,29 +47,41 @@ from myapp.infrastructure.database.sql.schema import (
 SHORTEST_INDEXED_SEARCH = 3
 """Code points; the search indexes know texts by their trigrams."""
 
-_SORT_COLUMNS: Mapping[Sort, Column[Any]] = {
-    Sort.CREATED: todo_entry.c.created_at,
-    Sort.UPDATED: todo_entry.c.updated_at,
-    Sort.DUE: todo_entry.c.due,
-    Sort.PRIORITY: todo_entry.c.priority,
-    Sort.CONTENT: todo_entry.c.content_key,
+Condition = ColumnElement[bool]
+Statement = Select[*tuple[Any, ...]]  # each says what its rows are
+
+_SORT_COLUMNS = {
+    Sort.CREATED: "created_at",
+    Sort.UPDATED: "updated_at",
+    Sort.DUE: "due",
+    Sort.PRIORITY: "priority",
+    Sort.CONTENT: "content_key",
 }
+_BOUNDS: Mapping[str, tuple[str, Callable[[Any, Any], Condition]]] = {
+    "due_before": ("due", lt),
+    "due_after": ("due", ge),
+    "completed_before": ("completed_at", lt),
+    "completed_after": ("completed_at", ge),
+}
+_ROW = (
+    *ENTRY_COLUMNS,
+    todo_entry.c.number,
+    todo_entry.c.content_key,
+    todo_entry.c.search_text,
+)
 _EARLIEST = to_microseconds(datetime.min.replace(tzinfo=UTC))
 _LIMIT = bindparam("limit", type_=Integer)
 _WINDOW = bindparam("window", type_=Integer)
 
 _PRIORITIES = bindparam("priorities", type_=SmallInteger, expanding=True)
 
-Condition = ColumnElement[bool]
-Statement = Select[*tuple[Any, ...]]  # each says what its rows are
-
 
 class TextSearch(ABC):
     """How a database finds the value `wanted`, a folded text, in the column search_text."""
 
     @abstractmethod
-    def contains(self) -> Condition:
-        """Answer whether the row at hand has it."""
+    def contains(self, text: ColumnElement[str]) -> Condition:
+        """Answer whether the search_text of a row at hand has it."""
 
     @abstractmethod
     def numbers(self) -> Select[tuple[int]]:
@@ -119,14 +129,6 @@ class Shape:
         return bool(self.done or self.prioritised or self.tags or self.bounds or self.searched)
 
 
-_BOUNDS: Mapping[str, Condition] = {
-    "due_before": todo_entry.c.due < bindparam("due_before"),
-    "due_after": todo_entry.c.due >= bindparam("due_after"),
-    "completed_before": todo_entry.c.completed_at < bindparam("completed_before"),
-    "completed_after": todo_entry.c.completed_at >= bindparam("completed_after"),
-}
-
-
 def values_of(query: TodoQuery, search: TextSearch) -> dict[str, object]:
     """Answer the values in the statements for a query, `window` aside."""
     values: dict[str, object] = {"limit": query.limit + 1}
@@ -148,76 +150,73 @@ def values_of(query: TodoQuery, search: TextSearch) -> dict[str, object]:
 def page_in_order(shape: Shape, search: TextSearch) -> Statement:
     """Answer the select of a page from the next `window` entries of the order.
 
-    Its rows are those of `_page`; `candidates` counts what was read of the order.
+    It is read along the index until the page is full; see `_page` for its rows.
     """
-    candidates = _stretch(shape).cte("candidates")
-    if not shape.filtered:
-        return _page(shape, candidates, candidates)
-    page = (
-        select(candidates.c.number)
-        .join(todo_entry, todo_entry.c.number == candidates.c.number)
-        .where(*_conditions(shape, search))
-        .order_by(*_order(shape, candidates.c.key, candidates.c.id))
-        .limit(_LIMIT)
-    )
-    return _page(shape, page.subquery("page"), candidates)
+    stretch = _stretch(shape)
+    if shape.filtered:
+        rows = stretch.subquery("stretch")
+        stretch = (
+            select(rows)
+            .where(*_conditions(shape, search, rows))
+            .order_by(*_order(shape, rows))
+            .limit(_LIMIT)
+        )
+    return _page(shape, stretch.subquery("page"))
 
 
 @lru_cache(maxsize=1_000)
 def page_of_found(shape: Shape, search: TextSearch) -> Statement:
     """Answer the select of a page from all entries that match, found by their indexes.
 
-    Its rows are those of `_page`; `candidates` counts the entries on all pages.
+    Its rows are those of `_page`, and `found` counts the entries on all pages.
     """
-    candidates = (
-        select(todo_entry.c.number, _key(shape), todo_entry.c.id)
+    place = (todo_entry.c.number, todo_entry.c.id, _key(shape, todo_entry))
+    found = (
+        select(*place)
         .where(*_indexed_conditions(shape, search))
-        .cte("candidates")
-        .prefix_with("MATERIALIZED")
+        .cte("found")
+        .prefix_with("MATERIALIZED")  # or the order's index might be read instead
     )
-    page = (
-        select(candidates.c.number)
-        .where(*_after_start(shape, candidates.c.key, candidates.c.id))
-        .order_by(*_order(shape, candidates.c.key, candidates.c.id))
+    numbers = (
+        select(found.c.number)
+        .where(*_after_start(shape, found))
+        .order_by(*_order(shape, found))
         .limit(_LIMIT)
     )
-    return _page(shape, page.subquery("page"), candidates)
+    page = select(*_ROW).where(todo_entry.c.number.in_(numbers)).subquery("page")
+    count = select(func.count()).select_from(found).scalar_subquery()
+    return _page(shape, page).add_columns(count.label("found"))
 
 
-def _page(shape: Shape, page: FromClause, candidates: CTE) -> Statement:
-    """Answer the rows of a page in their order: ENTRY_COLUMNS, and what is counted.
+def _page(shape: Shape, page: FromClause) -> Statement:
+    """Answer the rows of a page in their order: ENTRY_COLUMNS, and what the store counts.
 
     Being one statement it tells of one moment. A page without entries has one row all the
     same, in which they are null.
     """
     return (
         select(
-            *ENTRY_COLUMNS,
+            *(page.c[column.name] for column in ENTRY_COLUMNS),
             todo_store.c.revision.label("store_revision"),
             todo_store.c.entries.label("all_entries"),
             todo_store.c.open_entries.label("open_entries"),
-            select(func.count()).select_from(candidates).scalar_subquery().label("candidates"),
         )
         .select_from(todo_store)
         .outerjoin(page, true())
-        .outerjoin(todo_entry, todo_entry.c.number == page.c.number)
-        .order_by(*_order(shape, _SORT_COLUMNS[shape.sort], todo_entry.c.id))
+        .order_by(*_order(shape, page))
     )
 
 
 def _stretch(shape: Shape) -> Statement:
     """Answer the next `window` entries of the order, or of the order of the open ones."""
     parts = [
-        select(todo_entry.c.number, _key(shape), todo_entry.c.id)
-        .where(*part)
-        .order_by(*_turned(shape, _SORT_COLUMNS[shape.sort], todo_entry.c.id))
-        .limit(_WINDOW)
+        select(*_ROW).where(*part).order_by(*_turned(shape, todo_entry)).limit(_WINDOW)
         for part in _parts(shape)
     ]
     if len(parts) == 1:
         return parts[0]
     rows = union_all(*(select(part.subquery()) for part in parts)).subquery()
-    return select(rows).order_by(*_order(shape, rows.c.key, rows.c.id)).limit(_WINDOW)
+    return select(rows).order_by(*_order(shape, rows)).limit(_WINDOW)
 
 
 def _parts(shape: Shape) -> Sequence[Sequence[Condition]]:
@@ -225,104 +224,103 @@ def _parts(shape: Shape) -> Sequence[Sequence[Condition]]:
 
     There are two where entries without a key, which come last, have yet to come.
     """
-    key, id = _SORT_COLUMNS[shape.sort], todo_entry.c.id
     is_open = (todo_entry.c.completed_at.is_(None),) if shape.done is False else ()
-    if shape.sort is not Sort.DUE:
-        return [(*_after_start(shape, key, id), *is_open)]
-    without_key = (key.is_(None), *is_open)
-    if shape.started and not shape.start_has_key:
-        return [(*_after_start(shape, key, id), *is_open)]
-    with_key = _after(shape, key, id) if shape.started else key >= _EARLIEST
-    return [(with_key, *is_open), without_key]
+    key = _key(shape, todo_entry)
+    if shape.sort is not Sort.DUE or (shape.started and not shape.start_has_key):
+        return [(*_after_start(shape, todo_entry), *is_open)]
+    with_key = _after(shape, todo_entry) if shape.started else key >= _EARLIEST
+    return [(with_key, *is_open), (key.is_(None), *is_open)]
 
 
-def _after_start(
-    shape: Shape, key: ColumnElement[Any], id: ColumnElement[UUID]
-) -> Sequence[Condition]:
+def _after_start(shape: Shape, row: FromClause) -> Sequence[Condition]:
+    key = _key(shape, row)
     if not shape.started:
         return ()
     if shape.start_has_key:
-        after = _after(shape, key, id)
+        after = _after(shape, row)
         return (or_(after, key.is_(None)) if shape.sort is Sort.DUE else after,)
-    start = bindparam("id", type_=id.type)
-    return (key.is_(None), id < start if shape.descending else id > start)
+    start = bindparam("id", type_=row.c.id.type)
+    return (key.is_(None), row.c.id < start if shape.descending else row.c.id > start)
 
 
-def _after(
-    shape: Shape, key: ColumnElement[Any], id: ColumnElement[UUID]
-) -> ColumnElement[bool]:
-    place = tuple_(key, id)
-    start = tuple_(bindparam("key", type_=key.type), bindparam("id", type_=id.type))
+def _after(shape: Shape, row: FromClause) -> Condition:
+    key = _key(shape, row)
+    place = tuple_(key, row.c.id)
+    start = tuple_(bindparam("key", type_=key.type), bindparam("id", type_=row.c.id.type))
     return place < start if shape.descending else place > start
 
 
-def _conditions(shape: Shape, search: TextSearch) -> Sequence[Condition]:
+def _conditions(shape: Shape, search: TextSearch, row: FromClause) -> Sequence[Condition]:
     """Answer what must hold of a row at hand."""
-    conditions = list(_plain_conditions(shape))
+    conditions = [*_plain_conditions(shape, row)]
     for number in range(shape.tags):
-        carries = select(todo_entry_tag.c.entry).where(
-            todo_entry_tag.c.tag == bindparam(f"tag_{number}"),
-            todo_entry_tag.c.entry == todo_entry.c.number,
-        )
-        conditions.append(exists(carries))
+        conditions.append(_is_one_of(_carrying(number), row))
     if shape.searched:
-        carries = _wanted_tags().where(todo_entry_tag.c.entry == todo_entry.c.number)
-        conditions.append(or_(search.contains(), exists(carries)))
+        is_tagged = _is_one_of(_carrying_wanted(), row)
+        conditions.append(or_(search.contains(row.c.search_text), is_tagged))
     return conditions
 
 
 def _indexed_conditions(shape: Shape, search: TextSearch) -> Sequence[Condition]:
-    """Answer the same as _conditions, put so that indexes can find the rows."""
+    """Answer the same, put so that indexes find the rows."""
     if shape.searched and not shape.search_indexed:
-        return _conditions(shape, search)
-    conditions = list(_plain_conditions(shape))
+        return _conditions(shape, search, todo_entry)
+    conditions = [*_plain_conditions(shape, todo_entry)]
     for number in range(shape.tags):
-        carrying = select(todo_entry_tag.c.entry).where(
-            todo_entry_tag.c.tag == bindparam(f"tag_{number}")
-        )
-        conditions.append(todo_entry.c.number.in_(carrying))
+        conditions.append(todo_entry.c.number.in_(_carrying(number)))
     if shape.searched:
-        found = union(search.numbers(), _wanted_tags())
+        found = union(search.numbers(), _carrying_wanted())
         conditions.append(todo_entry.c.number.in_(found))
     return conditions
 
 
-def _plain_conditions(shape: Shape) -> Sequence[Condition]:
-    conditions = [condition for name, condition in _BOUNDS.items() if name in shape.bounds]
+def _plain_conditions(shape: Shape, row: FromClause) -> Iterator[Condition]:
+    for name in sorted(shape.bounds):
+        column, compare = _BOUNDS[name]
+        yield compare(row.c[column], bindparam(name, type_=BigInteger))
     if shape.done is not None:
-        completed_at = todo_entry.c.completed_at
-        conditions.append(completed_at.is_not(None) if shape.done else completed_at.is_(None))
+        completed_at = row.c.completed_at
+        yield completed_at.is_not(None) if shape.done else completed_at.is_(None)
     if shape.prioritised:
-        conditions.append(todo_entry.c.priority.in_(_PRIORITIES))
-    return conditions
+        yield row.c.priority.in_(_PRIORITIES)
 
 
-def _wanted_tags() -> Select[tuple[int]]:
-    """Answer the numbers of the entries that carry a tag which is, folded, what is wanted."""
+def _is_one_of(numbers: Select[tuple[int]], row: FromClause) -> Condition:
+    """Answer whether a row is one of those, found out for each row by itself.
+
+    PostgreSQL would make a join of EXISTS, and read all that carry a tag to look at some.
+    """
+    this = numbers.where(todo_entry_tag.c.entry == row.c.number).limit(1)
+    return this.scalar_subquery().is_not(None)
+
+
+def _carrying(number: int) -> Select[tuple[int]]:
+    """Answer the numbers of the entries that carry one of the tags asked for."""
+    wanted = bindparam(f"tag_{number}", type_=Text)
+    return select(todo_entry_tag.c.entry).where(todo_entry_tag.c.tag == wanted)
+
+
+def _carrying_wanted() -> Select[tuple[int]]:
+    """Answer the numbers of the entries with a tag that is, folded, what is searched for."""
     return (
         select(todo_entry_tag.c.entry)
         .join(todo_tag, todo_tag.c.tag == todo_entry_tag.c.tag)
-        .where(todo_tag.c.folded == bindparam("wanted"))
+        .where(todo_tag.c.folded == bindparam("wanted", type_=Text))
     )
 
 
-def _order(
-    shape: Shape, key: ColumnElement[Any], id: ColumnElement[UUID]
-) -> Sequence[ColumnElement[Any]]:
-    turned = _turned(shape, key, id)
-    return (key.is_(None), *turned) if shape.sort is Sort.DUE else turned
+def _order(shape: Shape, row: FromClause) -> Sequence[ColumnElement[Any]]:
+    turned = _turned(shape, row)
+    return (_key(shape, row).is_(None), *turned) if shape.sort is Sort.DUE else turned
 
 
-def _turned(
-    shape: Shape, key: ColumnElement[Any], id: ColumnElement[UUID]
-) -> Sequence[UnaryExpression[Any]]:
-    if shape.descending:
-        return key.desc(), id.desc()
-    return key.asc(), id.asc()
+def _turned(shape: Shape, row: FromClause) -> Sequence[ColumnElement[Any]]:
+    columns = (_key(shape, row), row.c.id)
+    return [column.desc() if shape.descending else column.asc() for column in columns]
 
 
-def _key(shape: Shape) -> ColumnElement[Any]:
-    return _SORT_COLUMNS[shape.sort].label("key")
+def _key(shape: Shape, row: FromClause) -> ColumnElement[Any]:
+    return row.c[_SORT_COLUMNS[shape.sort]]
 
 
 def _stored(key: SortKey) -> int | str | None:

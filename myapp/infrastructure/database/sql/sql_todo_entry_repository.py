@@ -25,11 +25,11 @@ from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
 from myapp.infrastructure.database.sql.schema import todo_entry, todo_tag
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
 
-_STRETCHES = (256, 8_192)
-"""How many entries of an order are read to find a page before the indexes are asked."""
+_SHORT_STRETCH, _LONG_STRETCH = 256, 16_384
+"""How many entries of an order are read, at most, to find a page along it."""
 
-_RARE = 32
-"""One in so many, or fewer, is quicker found by the indexes of the conditions."""
+_COMMON = 8
+"""So many of a short stretch promise that a page is found in a long one."""
 
 _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
@@ -71,16 +71,15 @@ class SqlTodoEntryRepository(TodoEntryRepository):
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape) -> Page:
         """Look along the order first if that may do, since what is common is soon found."""
-        for window in () if query.counted else _STRETCHES:
-            rows = await self._read_stretch(query, shape, window)
-            found = len(_entries(rows))
-            if found > query.limit or rows[0].candidates < window:
+        if not query.counted:
+            rows = await self._read_stretch(query, shape, _SHORT_STRETCH)
+            if _COMMON <= len(rows) <= query.limit:
+                rows = await self._read_stretch(query, shape, _LONG_STRETCH)
+            if len(rows) > query.limit:
                 return _page(query, rows)
-            if found * _RARE < window:
-                break
         statement = page_of_found(shape, self._search)
         rows = await self._connections.fetch(statement, values_of(query, self._search))
-        return _page(query, rows, total=rows[0].candidates)
+        return _page(query, rows, total=rows[0].found)
 
     async def _read_stretch(self, query: TodoQuery, shape: Shape, window: int) -> Rows:
         statement = page_in_order(shape, self._search)
@@ -89,7 +88,8 @@ class SqlTodoEntryRepository(TodoEntryRepository):
 
 
 def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
-    entries = _entries(rows[: query.limit])
+    shown = rows[: query.limit] if rows[0].id is not None else ()
+    entries = [to_entry(*row[: len(ENTRY_COLUMNS)]) for row in shown]
     last = entries[-1] if len(rows) > query.limit else None
     return Page(
         entries=entries,
@@ -97,7 +97,3 @@ def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
         next=Position(query.sort.key(last), last.id) if last else None,
         total=total if query.counted else None,
     )
-
-
-def _entries(rows: Rows) -> Sequence[TodoEntry]:
-    return [to_entry(*row[: len(ENTRY_COLUMNS)]) for row in rows if row.id is not None]
