@@ -18,6 +18,7 @@ from typing import Any, Self
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Executable,
     FromClause,
     Integer,
     Select,
@@ -50,6 +51,10 @@ SHORTEST_INDEXED_SEARCH = 3
 Condition = ColumnElement[bool]
 Statement = Select[*tuple[Any, ...]]  # each says what its rows are
 
+Texts = Mapping[int, str]
+Upkeep = Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]
+"""Statements, each to be executed with several values."""
+
 _SORT_COLUMNS = {
     Sort.CREATED: "created_at",
     Sort.UPDATED: "updated_at",
@@ -80,8 +85,16 @@ class TextSearch(ABC):
     """How a database finds the value `wanted`, a folded text, in the column search_text."""
 
     @abstractmethod
-    def contains(self, text: ColumnElement[str]) -> Condition:
-        """Answer whether the search_text of a row at hand has it."""
+    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
+        """Answer what keeps the index up to date when texts, by number, are replaced."""
+
+    @abstractmethod
+    def clearing(self) -> Sequence[Executable]:
+        """Answer what empties the index when all entries are deleted."""
+
+    @abstractmethod
+    def contains(self, search_text: ColumnElement[str]) -> Condition:
+        """Answer whether the text of a row at hand has it."""
 
     @abstractmethod
     def numbers(self) -> Select[tuple[int]]:

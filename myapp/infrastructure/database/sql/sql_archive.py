@@ -86,15 +86,21 @@ class SqlArchive(Archive):
         ):
             await connection.execute(LOCK)
             if replace:
-                await _remove_everything(connection)
+                await self._remove_everything(connection)
             elif entries := (await connection.execute(_COUNTS)).one().entries:
                 raise StorageNotEmpty(entries)
-            await Changes(revision, {}).write(connection)
+            await Changes(revision, {}).write(connection, self._dialect.search)
             async for batch in batches:
                 changes = Changes(revision, {})
                 for entry in batch:
                     changes.put(entry)
-                await changes.write(connection)
+                await changes.write(connection, self._dialect.search)
+
+    async def _remove_everything(self, connection: AsyncConnection) -> None:
+        tables = (todo_entry, todo_entry_tag, todo_tag)
+        for statement in (*self._dialect.search.clearing(), *map(delete, tables)):
+            await connection.execute(statement)
+        await connection.execute(_NOTHING_COUNTED)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -128,9 +134,3 @@ class _SqlSnapshot(Snapshot):
     async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
         rows = await self._connection.execute(_SOME, {"ids": list(ids)})
         return {entry.id: entry for entry in (to_entry(*row) for row in rows)}
-
-
-async def _remove_everything(connection: AsyncConnection) -> None:
-    for table in (todo_entry, todo_entry_tag, todo_tag):
-        await connection.execute(delete(table))
-    await connection.execute(_NOTHING_COUNTED)

@@ -5,12 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import Executable, bindparam, delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from myapp.domain.errors import StaleTodoEntry
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.sql.queries import TextSearch, Upkeep
 from myapp.infrastructure.database.sql.rows import to_row
 from myapp.infrastructure.database.sql.schema import (
     todo_entry,
@@ -35,6 +36,7 @@ _STORED = select(
     todo_entry.c.revision,
     todo_entry.c.tags,
     todo_entry.c.completed_at,
+    todo_entry.c.search_text,
 ).where(todo_entry.c.id.in_(bindparam("ids", expanding=True)))
 _ADD = insert(todo_entry)
 _CHANGE = (
@@ -64,7 +66,7 @@ _COUNT = update(todo_store).values(
 
 
 async def store(
-    connection: AsyncConnection, saves: Sequence[Sequence[TodoEntry]]
+    connection: AsyncConnection, saves: Sequence[Sequence[TodoEntry]], search: TextSearch
 ) -> Sequence[Outcome]:
     """Store those saves that are based on what is stored; answer what became of each.
 
@@ -75,7 +77,7 @@ async def store(
     ids = {entry.id for entries in saves for entry in entries}
     changes = Changes(revision, await _read_stored(connection, ids))
     outcomes = [changes.take(entries) for entries in saves]
-    await changes.write(connection)
+    await changes.write(connection, search)
     return outcomes
 
 
@@ -87,6 +89,7 @@ class _Stored:
     revision: int
     tags: frozenset[str]
     open: bool
+    search_text: str
 
 
 class Changes:
@@ -101,6 +104,8 @@ class Changes:
         self._removed: list[_Values] = []
         self._tagged: list[_Values] = []
         self._untagged: list[_Values] = []
+        self._texts_before: dict[int, str] = {}
+        self._texts_after: dict[int, str] = {}
         self._tags: Counter[str] = Counter()
         self._open_tags: Counter[str] = Counter()
         self._entries = 0
@@ -135,17 +140,21 @@ class Changes:
                 self._removed.append({"removed": before.number})
         else:
             number = entry.revision if before is None else before.number
-            after = _Stored(number, entry.revision, frozenset(entry.tags), not entry.done)
             row = to_row(entry, number)
+            search_text = str(row["search_text"])
+            after = _Stored(
+                number, entry.revision, frozenset(entry.tags), not entry.done, search_text
+            )
             if before is None:
                 self._added.append(row)
             else:
                 self._changed.append({**row, "changed": number})
+        self._index(before, after)
         self._tag(before, after)
         self._count(before, -1)
         self._count(after, +1)
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, connection: AsyncConnection, search: TextSearch) -> None:
         """Write all that was gathered, and what the store counts."""
         differences: list[_Values] = [
             {
@@ -163,7 +172,8 @@ class Changes:
             "more": self._entries,
             "more_open": self._open_entries,
         }
-        work: Sequence[tuple[Executable, Sequence[_Values]]] = (
+        work: Upkeep = (
+            *search.upkeep(self._texts_before, self._texts_after),
             (_REMOVE, self._removed),
             (_CHANGE, self._changed),
             (_ADD, self._added),
@@ -180,6 +190,14 @@ class Changes:
     def _stored_revision(self, entry_id: UUID) -> int:
         stored = self._stored.get(entry_id)
         return stored.revision if stored else 0
+
+    def _index(self, before: _Stored | None, after: _Stored | None) -> None:
+        if before and after and before.search_text == after.search_text:
+            return
+        if before:
+            self._texts_before[before.number] = before.search_text
+        if after:
+            self._texts_after[after.number] = after.search_text
 
     def _tag(self, before: _Stored | None, after: _Stored | None) -> None:
         old = before.tags if before else frozenset()
@@ -207,10 +225,12 @@ async def _read_stored(
     wanted = list(ids)
     for start in range(0, len(wanted), _VALUES_MOST):
         values = {"ids": wanted[start : start + _VALUES_MOST]}
-        for id, number, revision, tags, completed_at in await connection.execute(
-            _STORED, values
-        ):
-            stored[UUID(int=id.int)] = _Stored(
-                number, revision, frozenset(tags.split()), completed_at is None
+        for row in await connection.execute(_STORED, values):
+            stored[UUID(int=row.id.int)] = _Stored(
+                row.number,
+                row.revision,
+                frozenset(row.tags.split()),
+                row.completed_at is None,
+                row.search_text,
             )
     return stored

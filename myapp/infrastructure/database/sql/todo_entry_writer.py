@@ -98,4 +98,4 @@ class TodoEntryWriter:
 
     async def _try_to_store(self, saves: Sequence[Sequence[TodoEntry]]) -> Sequence[Outcome]:
         async with self._connections.transaction() as connection:
-            return await store(connection, saves)
+            return await store(connection, saves, self._connections.dialect.search)

@@ -9,26 +9,14 @@ down_revision = None
 _SORTED = ("created_at", "updated_at", "due", "priority", "content_key")
 _SEARCH_INDEX = (
     "CREATE VIRTUAL TABLE todo_entry_search USING fts5(search_text, content = 'todo_entry',"
-    " content_rowid = 'number', tokenize = 'trigram case_sensitive 1')",
-    "CREATE TRIGGER todo_entry_added AFTER INSERT ON todo_entry BEGIN"
-    " INSERT INTO todo_entry_search (rowid, search_text) VALUES (new.number, new.search_text);"
-    " END",
-    "CREATE TRIGGER todo_entry_removed AFTER DELETE ON todo_entry BEGIN"
-    " INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
-    " VALUES ('delete', old.number, old.search_text); END",
-    "CREATE TRIGGER todo_entry_changed AFTER UPDATE OF search_text ON todo_entry"
-    " WHEN old.search_text IS NOT new.search_text BEGIN"
-    " INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
-    " VALUES ('delete', old.number, old.search_text);"
-    " INSERT INTO todo_entry_search (rowid, search_text) VALUES (new.number, new.search_text);"
-    " END",
+    " content_rowid = 'number', tokenize = 'trigram case_sensitive 1')"
 )
 
 
 def upgrade() -> None:
     """Make all tables, and on SQLite the index for searches.
 
-    On PostgreSQL that needs an extension: `search_index.py` makes it where there is one.
+    On PostgreSQL that needs an extension: `postgresql_server.py` makes it if there is one.
     """
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     number = sa.Integer() if is_sqlite else sa.BigInteger()
@@ -95,8 +83,7 @@ def upgrade() -> None:
     )
     op.create_index("todo_tag_folded", "todo_tag", ["folded"])
     if is_sqlite:
-        for statement in _SEARCH_INDEX:
-            op.execute(statement)
+        op.execute(_SEARCH_INDEX)
 
 
 def downgrade() -> None:
