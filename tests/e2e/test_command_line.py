@@ -1,5 +1,6 @@
 """What `myapp` offers beside serving: help, and looking after a storage."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,11 @@ def test_checking_a_fresh_storage_finds_it_whole_and_empty(
 ) -> None:
     server.stop()
 
-    ended = storage(launcher, settings, "check")
+    ended = storage(launcher, settings, "check", "--json")
 
-    line = f"{folder / 'todo.journal'}: 0 entries, revision 0\n"
-    assert (ended.code, ended.out, ended.err) == (0, line, "")
+    checked = json.loads(ended.out)
+    assert (ended.code, checked["storage"]) == (0, f"pickle:///{folder}")
+    assert (checked["entries"], checked["revision"], checked["problems"]) == (0, 0, [])
 
 
 def test_salvaging_a_fresh_storage_leaves_it_in_order(
@@ -67,7 +69,7 @@ def test_a_storage_can_be_checked_while_a_service_runs(
     ended = storage(launcher, {}, "check", str(folder))
 
     assert ended.code == 0
-    assert "1 entry, revision 1" in ended.out
+    assert "revision          1\nentries           1\n" in ended.out
 
 
 def test_a_storage_cannot_be_salvaged_while_a_service_runs(

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from myapp.infrastructure.database.options import StorageOptions
 from myapp.settings import InvalidSettings, Settings, load_settings, masked
 
 SECRET = "s3cr3t"
+
+_SERVER = f"postgresql://me:{SECRET}@db.example.org:5432/todo?sslmode=verify-full"
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +55,9 @@ def test_the_default_storage_is_among_the_data_of_the_user(
     [
         ({"TODOAPP_STORAGE_URL": "pickle:///todos"}, "pickle:///todos"),
         ({"TODOAPP_STORAGE_URL": "pickle:////srv/todos"}, "pickle:////srv/todos"),
+        ({"TODOAPP_STORAGE_URL": "sqlite:///todo.db"}, "sqlite:///todo.db"),
+        ({"TODOAPP_STORAGE_URL": "sqlite:////srv/my todo.db"}, "sqlite:////srv/my todo.db"),
+        ({"TODOAPP_STORAGE_URL": _SERVER}, _SERVER),
         ({"TODOAPP_STORAGE_DIR": "todos"}, "pickle:///todos"),
         ({"TODOAPP_STORAGE_DIR": "/srv/todos"}, "pickle:////srv/todos"),
         ({"TODOAPP_STORAGE_DIR": "/srv/my todos"}, "pickle:////srv/my todos"),
@@ -61,6 +67,24 @@ def test_the_storage_is_set_by_url_or_by_folder(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], storage: str
 ) -> None:
     assert settings_with(monkeypatch, **variables).storage == storage
+
+
+def test_how_a_database_is_used_has_defaults() -> None:
+    assert load_settings().storage_options == StorageOptions(
+        pool_size=10, statement_timeout=10, connection_timeout=5
+    )
+
+
+def test_how_a_database_is_used_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_with(
+        monkeypatch,
+        TODOAPP_POOL_SIZE="3",
+        TODOAPP_STATEMENT_TIMEOUT="0.5",
+        TODOAPP_CONNECTION_TIMEOUT="2",
+    )
+    assert settings.storage_options == StorageOptions(
+        pool_size=3, statement_timeout=0.5, connection_timeout=2
+    )
 
 
 def test_a_folder_may_be_given_from_the_home_of_the_user(
@@ -193,6 +217,19 @@ def test_a_wrong_value_in_the_file_env_is_reported(
         ("TODOAPP_STORAGE_URL", "nonsense", "pickle:///"),
         ("TODOAPP_STORAGE_URL", "pickle:///", "pickle:///"),
         ("TODOAPP_STORAGE_URL", "pickle://todos", "pickle:///"),
+        ("TODOAPP_STORAGE_URL", "sqlite:///", "sqlite:///file.db"),
+        ("TODOAPP_STORAGE_URL", "sqlite://todo.db", "sqlite:///file.db"),
+        ("TODOAPP_STORAGE_URL", "postgresql://host", "postgresql://user:password@"),
+        ("TODOAPP_STORAGE_URL", "postgresql://host/", "postgresql://user:password@"),
+        ("TODOAPP_STORAGE_URL", "postgresql://host:99999/db", "postgresql://user:password@"),
+        ("TODOAPP_STORAGE_URL", "postgres://host/db", "postgresql://user:password@"),
+        ("TODOAPP_POOL_SIZE", "0", "from 1 to 1000"),
+        ("TODOAPP_POOL_SIZE", "1001", "from 1 to 1000"),
+        ("TODOAPP_POOL_SIZE", "many", "from 1 to 1000"),
+        ("TODOAPP_STATEMENT_TIMEOUT", "0", "a number of seconds above 0"),
+        ("TODOAPP_STATEMENT_TIMEOUT", "inf", "a number of seconds above 0"),
+        ("TODOAPP_CONNECTION_TIMEOUT", "-1", "a number of seconds above 0"),
+        ("TODOAPP_CONNECTION_TIMEOUT", "nan", "a number of seconds above 0"),
         ("TODOAPP_STORAGE_URL", "/srv/todos", "pickle:///"),
         ("TODOAPP_STORAGE_URL", "mysql://host/db", "pickle:///"),
         ("TODOAPP_STORAGE_DIR", "~no-such-user/todos", "folder"),

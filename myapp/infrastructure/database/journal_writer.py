@@ -129,6 +129,7 @@ class JournalWriter:
         for save in [*saves, *self._waiting]:
             if not save.written.done():
                 save.written.set_exception(_refusal(error))
+                save.written.exception()  # retrieved, should nobody wait for it any more
         self._waiting = []
         self._writing.clear()
 

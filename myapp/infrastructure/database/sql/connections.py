@@ -26,7 +26,10 @@ class CommitFailed(Exception):
         self.error = error
 
 
-FAILURES = (SQLAlchemyError, OSError, CommitFailed)
+DATABASE_FAILURES = (SQLAlchemyError, CommitFailed)
+"""What is raised when a database does not do as told, and by nothing else."""
+
+FAILURES = (*DATABASE_FAILURES, OSError)
 """What is raised when a database cannot be reached, or does not do as told."""
 
 
@@ -66,6 +69,7 @@ class Connections:
                     raise
                 return await self._fetch(statement, values)
         except FAILURES as error:
+            self.log(error)
             raise self.refusal(error) from error
 
     def connect(self) -> AsyncConnection:
@@ -92,10 +96,14 @@ class Connections:
             yield connection
             await connection.exec_driver_sql("COMMIT")
 
-    def refusal(self, error: Exception) -> TodoError:
-        """Answer what a caller hears of a failure, which is logged."""
+    def log(self, error: Exception) -> None:
+        """Tell the operator of a failure."""
         _log.error("%s: %s", self.dialect.place, brief(error))
-        if self.dialect.is_full(error):
+
+    def refusal(self, error: Exception) -> TodoError:
+        """Answer what a caller hears of a failure."""
+        cause = error.error if isinstance(error, CommitFailed) else error
+        if self.dialect.is_full(cause):
             return StorageFull("There is no space left to store anything.")
         return StorageUnavailable("The database cannot answer now.")
 

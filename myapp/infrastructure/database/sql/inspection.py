@@ -27,7 +27,9 @@ _NEXT = (
     .order_by(todo_entry.c.number)
     .limit(_ENTRIES_AT_ONCE)
 )
-_TAGGED = select(todo_entry_tag.c.tag, func.count()).group_by(todo_entry_tag.c.tag)
+_TAGGED = select(todo_entry_tag.c.tag, func.count().label("entries")).group_by(
+    todo_entry_tag.c.tag
+)
 _TAGS = select(todo_tag.c.tag, todo_tag.c.entries, todo_tag.c.open_entries)
 _STORE = select(todo_store.c.entries, todo_store.c.open_entries, todo_store.c.revision)
 
@@ -49,7 +51,7 @@ async def flaws(connection: AsyncConnection, dialect: Dialect) -> Sequence[str]:
         found.append("The store counts other entries than there are.")
     if store.revision < counts["revision"]:
         found.append("An entry has a later revision than the store has given out.")
-    if dict((await connection.execute(_TAGGED)).tuples().all()) != tags:
+    if {row.tag: row.entries for row in await connection.execute(_TAGGED)} != tags:
         found.append("The tags of the entries and the table todo_entry_tag differ.")
     uses = {row.tag: (row.entries, row.open_entries) for row in await connection.execute(_TAGS)}
     if uses != {tag: (tags[tag], open_tags[tag]) for tag in tags}:

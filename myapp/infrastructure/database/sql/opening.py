@@ -1,8 +1,8 @@
 """Opening an SQL storage: what has to be right before anything is read or written."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from myapp.infrastructure.database.errors import StorageUnusable
@@ -13,6 +13,7 @@ from myapp.infrastructure.database.sql.migrating import check_schema, upgrade
 from myapp.infrastructure.database.sql.postgresql_server import (
     check_server,
     make_search_index,
+    warn_of_slow_searches,
 )
 from myapp.infrastructure.database.sql.sql_todo_entry_repository import (
     SqlTodoEntryRepository,
@@ -50,10 +51,13 @@ async def connected(dialect: Dialect, options: StorageOptions) -> AsyncIterator[
     """
     connections = Connections(dialect, options)
     try:
-        async with usable(dialect), connections.connect() as connection:
-            if isinstance(dialect, Postgresql):
-                await connection.run_sync(check_server, dialect.place)
-            await connection.run_sync(check_schema, dialect.place)
+        with usable(dialect):
+            async with connections.connect() as connection:
+                if isinstance(dialect, Postgresql):
+                    await connection.run_sync(check_server, dialect.place)
+                await connection.run_sync(check_schema, dialect.place)
+                if isinstance(dialect, Postgresql):
+                    await connection.run_sync(warn_of_slow_searches, dialect.place)
         yield connections
     finally:
         await connections.close()
@@ -62,13 +66,14 @@ async def connected(dialect: Dialect, options: StorageOptions) -> AsyncIterator[
 async def migrate(dialect: Dialect, options: StorageOptions) -> None:
     """Bring a database to the newest schema, in one transaction; raises StorageUnusable."""
     if isinstance(dialect, Sqlite):
-        async with usable(dialect):
+        with usable(dialect):
             await asyncio.to_thread(make_ready, dialect.path, options.statement_timeout)
         return
     connections = Connections(dialect, replace(options, statement_timeout=0))
     try:
-        async with usable(dialect):
+        with usable(dialect):
             async with connections.transaction() as connection:
+                await connection.run_sync(check_server, dialect.place)
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
                 await connection.run_sync(upgrade)
             async with connections.connect() as connection:
@@ -77,10 +82,12 @@ async def migrate(dialect: Dialect, options: StorageOptions) -> None:
         await connections.close()
 
 
-@asynccontextmanager
-async def usable(dialect: Dialect) -> AsyncIterator[None]:
-    """Raise StorageUnusable for what the libraries raise."""
+@contextmanager
+def usable(
+    dialect: Dialect, failures: tuple[type[Exception], ...] = FAILURES
+) -> Iterator[None]:
+    """Raise StorageUnusable for these failures of a database."""
     try:
         yield
-    except FAILURES as error:
+    except failures as error:
         raise StorageUnusable(dialect.place, brief(error)) from error

@@ -13,17 +13,17 @@ _SEARCH_INDEX = (
     " USING gin (search_text gin_trgm_ops)"
 )
 _SETTINGS = (
-    "SELECT current_setting('server_encoding'), current_setting('fsync'),"
-    " pg_is_in_recovery(), to_regclass('todo_entry_search_text') IS NOT NULL"
+    "SELECT current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery()"
 )
+_HAS_INDEX = "SELECT to_regclass('todo_entry_search_text') IS NOT NULL"
 _KNOWS_LETTERS = "SELECT cardinality(show_trgm('ж')) > 0"
 
 _log = logging.getLogger(__name__)
 
 
 def check_server(connection: Connection, place: str) -> None:
-    """Raise StorageUnusable where nothing could be stored; warn of what could be better."""
-    encoding, fsync, is_replica, has_index = connection.exec_driver_sql(_SETTINGS).one()
+    """Raise StorageUnusable where nothing could be stored; warn where it could be lost."""
+    encoding, fsync, is_replica = connection.exec_driver_sql(_SETTINGS).one()
     if encoding != "UTF8":
         raise StorageUnusable(place, f"its encoding is {encoding}, not UTF8")
     if is_replica:
@@ -34,7 +34,11 @@ def check_server(connection: Connection, place: str) -> None:
             " machine crashes",
             place,
         )
-    if not has_index:
+
+
+def warn_of_slow_searches(connection: Connection, place: str) -> None:
+    """Say what keeps searches from being answered by an index."""
+    if not connection.exec_driver_sql(_HAS_INDEX).scalar_one():
         _log.warning(
             "%s has no index for searches, so each reads all entries: let a user who may"
             " create the extension pg_trgm run `myapp storage migrate`",

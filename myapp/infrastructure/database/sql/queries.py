@@ -183,10 +183,13 @@ def page_of_found(shape: Shape, search: TextSearch) -> Statement:
 
     Its rows are those of `_page`, and `found` counts the entries on all pages.
     """
-    place = (todo_entry.c.number, todo_entry.c.id, _key(shape, todo_entry))
+    rows = _matching(shape, search)
+    conditions = [*_plain_conditions(shape, rows)]
+    if shape.searched and not shape.search_indexed:
+        conditions.append(_has_wanted(search, rows))
     found = (
-        select(*place)
-        .where(*_indexed_conditions(shape, search))
+        select(rows.c.number, rows.c.id, _key(shape, rows))
+        .where(*conditions)
         .cte("found")
         .prefix_with("MATERIALIZED")  # or the order's index might be read instead
     )
@@ -269,22 +272,25 @@ def _conditions(shape: Shape, search: TextSearch, row: FromClause) -> Sequence[C
     for number in range(shape.tags):
         conditions.append(_is_one_of(_carrying(number), row))
     if shape.searched:
-        is_tagged = _is_one_of(_carrying_wanted(), row)
-        conditions.append(or_(search.contains(row.c.search_text), is_tagged))
+        conditions.append(_has_wanted(search, row))
     return conditions
 
 
-def _indexed_conditions(shape: Shape, search: TextSearch) -> Sequence[Condition]:
-    """Answer the same, put so that indexes find the rows."""
+def _matching(shape: Shape, search: TextSearch) -> FromClause:
+    """Answer the rows that the indexes of texts and tags find, or the whole table.
+
+    They mostly leave fewer than those of the plain conditions, and so they come first.
+    """
+    conditions = [todo_entry.c.number.in_(_carrying(n)) for n in range(shape.tags)]
+    if shape.search_indexed:
+        conditions.append(todo_entry.c.number.in_(union(search.numbers(), _carrying_wanted())))
+    if not conditions:
+        return todo_entry
+    names = {"number", "id", "due", "completed_at", "priority", _SORT_COLUMNS[shape.sort]}
     if shape.searched and not shape.search_indexed:
-        return _conditions(shape, search, todo_entry)
-    conditions = [*_plain_conditions(shape, todo_entry)]
-    for number in range(shape.tags):
-        conditions.append(todo_entry.c.number.in_(_carrying(number)))
-    if shape.searched:
-        found = union(search.numbers(), _carrying_wanted())
-        conditions.append(todo_entry.c.number.in_(found))
-    return conditions
+        names.add("search_text")
+    rows = select(*(todo_entry.c[name] for name in sorted(names))).where(*conditions)
+    return rows.cte("matching").prefix_with("MATERIALIZED")
 
 
 def _plain_conditions(shape: Shape, row: FromClause) -> Iterator[Condition]:
@@ -296,6 +302,11 @@ def _plain_conditions(shape: Shape, row: FromClause) -> Iterator[Condition]:
         yield completed_at.is_not(None) if shape.done else completed_at.is_(None)
     if shape.prioritised:
         yield row.c.priority.in_(_PRIORITIES)
+
+
+def _has_wanted(search: TextSearch, row: FromClause) -> Condition:
+    """Answer whether a row has what is searched for in its texts or as a tag."""
+    return or_(search.contains(row.c.search_text), _is_one_of(_carrying_wanted(), row))
 
 
 def _is_one_of(numbers: Select[tuple[int]], row: FromClause) -> Condition:

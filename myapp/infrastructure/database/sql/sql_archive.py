@@ -12,7 +12,7 @@ from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot, Status
 from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
-from myapp.infrastructure.database.sql.connections import Connections
+from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
 from myapp.infrastructure.database.sql.inspection import flaws
 from myapp.infrastructure.database.sql.migrating import schema_of
@@ -37,23 +37,19 @@ _NOTHING_COUNTED = update(todo_store).values(entries=0, open_entries=0)
 
 
 class SqlArchive(Archive):
-    """The tables of a database. Nothing of this is bound by the timeout of statements."""
+    """The tables of a database, which are read and filled without any haste."""
 
     def __init__(self, dialect: Dialect, options: StorageOptions) -> None:
         self._dialect = dialect
-        self._options = with_values(options, statement_timeout=0)
+        self._options = options
+        self._unhurried = with_values(options, statement_timeout=0)
 
     async def status(self) -> Status:
         self._check_presence()
-        connections = Connections(self._dialect, self._options)
+        connections = Connections(self._dialect, self._unhurried)
         try:
-            async with usable(self._dialect), connections.snapshot() as connection:
-                schema = await connection.run_sync(schema_of)
-                size = await connection.run_sync(self._dialect.size)
-                if schema is None:
-                    return Status(0, 0, size, schema, SCHEMA)
-                revision, entries = (await connection.execute(_COUNTS)).one()
-                return Status(entries, revision, size, schema, SCHEMA)
+            with usable(self._dialect):
+                return await self._status(connections)
         finally:
             await connections.close()
 
@@ -79,22 +75,30 @@ class SqlArchive(Archive):
     ) -> None:
         if isinstance(self._dialect, Sqlite):
             await self.migrate()
-        async with (
-            connected(self._dialect, self._options) as connections,
-            usable(self._dialect),
-            connections.transaction() as connection,
-        ):
-            await connection.execute(LOCK)
-            if replace:
-                await self._remove_everything(connection)
-            elif entries := (await connection.execute(_COUNTS)).one().entries:
-                raise StorageNotEmpty(entries)
-            await Changes(revision, {}).write(connection, self._dialect.search)
-            async for batch in batches:
-                changes = Changes(revision, {})
-                for entry in batch:
-                    changes.put(entry)
-                await changes.write(connection, self._dialect.search)
+        async with self._connected() as connections:
+            async with connections.transaction() as connection:
+                await connection.execute(LOCK)
+                if replace:
+                    await self._remove_everything(connection)
+                elif entries := (await connection.execute(_COUNTS)).one().entries:
+                    raise StorageNotEmpty(entries)
+                await self._fill(connection, batches, revision)
+            async with connections.connect() as connection:
+                for statement in self._dialect.after_load:
+                    await connection.exec_driver_sql(statement)
+
+    async def _fill(
+        self,
+        connection: AsyncConnection,
+        batches: AsyncIterable[Sequence[TodoEntry]],
+        revision: int,
+    ) -> None:
+        await Changes(revision, {}).write(connection, self._dialect.search)
+        async for batch in batches:
+            changes = Changes(revision, {})
+            for entry in batch:
+                changes.put(entry)
+            await changes.write(connection, self._dialect.search)
 
     async def _remove_everything(self, connection: AsyncConnection) -> None:
         tables = (todo_entry, todo_entry_tag, todo_tag)
@@ -102,15 +106,27 @@ class SqlArchive(Archive):
             await connection.execute(statement)
         await connection.execute(_NOTHING_COUNTED)
 
+    async def _status(self, connections: Connections) -> Status:
+        async with connections.snapshot() as connection:
+            schema = await connection.run_sync(schema_of)
+            size = await connection.run_sync(self._dialect.size)
+            if schema is None:
+                return Status(0, 0, size, schema, SCHEMA)
+            revision, entries = (await connection.execute(_COUNTS)).one()
+            return Status(entries, revision, size, schema, SCHEMA)
+
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
         self._check_presence()
-        async with (
-            connected(self._dialect, self._options) as connections,
-            usable(self._dialect),
-            connections.snapshot() as connection,
-        ):
+        async with self._connected() as connections, connections.snapshot() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connections]:
+        async with connected(self._dialect, self._unhurried) as connections:
+            # An OSError may be that of whoever reads, or fills, the storage.
+            with usable(self._dialect, DATABASE_FAILURES):
+                yield connections
 
     def _check_presence(self) -> None:
         """Raise StorageUnusable where connecting would make a file that is not there."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from myapp.domain.errors import StaleTodoEntry
+from myapp.domain.errors import StaleTodoEntry, TodoError
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.sql.queries import TextSearch, Upkeep
@@ -20,7 +20,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_tag,
 )
 
-Outcome = Sequence[TodoEntry] | StaleTodoEntry
+Outcome = Sequence[TodoEntry] | TodoError
 """The entries of a save under their new revisions, or why it was not stored."""
 
 _Values = Mapping[str, object]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from myapp.domain.errors import StaleTodoEntry, StorageUnavailable
+from myapp.domain.errors import StorageUnavailable, TodoError
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.sql.connections import (
     FAILURES,
@@ -46,7 +46,7 @@ class TodoEntryWriter:
         self._task = self._task or asyncio.create_task(self._store_waiting())
         # Shielded, since whoever gives up waiting does not undo the save.
         outcome = await asyncio.shield(save.outcome)
-        if isinstance(outcome, StaleTodoEntry):
+        if isinstance(outcome, TodoError):
             raise outcome
         return outcome
 
@@ -59,17 +59,20 @@ class TodoEntryWriter:
     async def _store_waiting(self) -> None:
         while self._waiting:
             saves = self._next_saves()
+            outcomes: Sequence[Outcome]
             try:
                 outcomes = await self._store([save.entries for save in saves])
             except Exception as error:  # whatever it is, nobody may wait for ever
-                for save in saves:
-                    if not save.outcome.done():
-                        save.outcome.set_exception(self._connections.refusal(error))
-            else:
-                for save, outcome in zip(saves, outcomes, strict=True):
-                    if not save.outcome.done():
-                        save.outcome.set_result(outcome)
+                self._connections.log(error)
+                outcomes = [self._refusal(error) for _ in saves]
+            for save, outcome in zip(saves, outcomes, strict=True):
+                save.outcome.set_result(outcome)
         self._task = None
+
+    def _refusal(self, error: Exception) -> TodoError:
+        refusal = self._connections.refusal(error)
+        refusal.__cause__ = error
+        return refusal
 
     def _next_saves(self) -> Sequence[_Save]:
         """Take from those that wait, the first in any case."""

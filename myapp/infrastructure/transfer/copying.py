@@ -1,0 +1,65 @@
+"""All entries from one storage to another, as they are, and the proof that they arrived."""
+
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass
+
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.archive import Archive
+from myapp.infrastructure.transfer.errors import TransferUnproven
+from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
+from myapp.infrastructure.transfer.streams import Progress, told
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What a storage holds after all: the store's revision, and a proof of the entries."""
+
+    revision: int
+    fingerprint: Fingerprint
+
+    def __str__(self) -> str:
+        return f"{self.fingerprint} at revision {self.revision:,}"
+
+
+async def copy(source: Archive, target: Archive, progress: Progress) -> Arrived:
+    """Copy all entries with their ids, revisions and times into an empty storage.
+
+    The source may be in use. Raises StorageNotEmpty, TransferUnproven.
+    """
+    fingerprinter = Fingerprinter()
+    async with source.snapshot() as snapshot:
+        sent = told(snapshot.batches(), "copying", snapshot.count, progress)
+        await fill(target, fingerprinter.watch(sent), revision=snapshot.revision)
+    return await prove(target, Arrived(snapshot.revision, fingerprinter.fingerprint), progress)
+
+
+async def fill(
+    target: Archive,
+    batches: AsyncIterable[Sequence[TodoEntry]],
+    *,
+    revision: int,
+    replace: bool = False,
+) -> None:
+    """Load a storage, which may not be there yet, or be of an older schema."""
+    await target.migrate()
+    await target.load(batches, revision=revision, replace=replace)
+
+
+async def prove(target: Archive, sent: Arrived, progress: Progress) -> Arrived:
+    """Answer what the target holds; raises TransferUnproven unless that is what was sent."""
+    arrived = await arrival(target, progress)
+    if arrived != sent:
+        raise TransferUnproven(
+            f"The storage holds {arrived}, not {sent}: does somebody else write there?"
+        )
+    return arrived
+
+
+async def arrival(target: Archive, progress: Progress) -> Arrived:
+    """Answer what a storage holds, by reading all of it."""
+    fingerprinter = Fingerprinter()
+    async with target.snapshot() as snapshot:
+        held = told(snapshot.batches(), "comparing", snapshot.count, progress)
+        async for _ in fingerprinter.watch(held):
+            pass
+    return Arrived(snapshot.revision, fingerprinter.fingerprint)

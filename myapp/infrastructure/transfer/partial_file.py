@@ -1,0 +1,75 @@
+"""A file that gets its name only once it is whole."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.transfer.errors import FileRefused
+
+
+class PartialFile:
+    """A file beside the one that it is going to be."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        """Append the data."""
+        with self._named():
+            self._file.write(data)
+
+    def sync(self) -> None:
+        """Answer once what was written is readable, and would survive a power cut."""
+        with self._named():
+            self._file.flush()
+            Disk().sync(self._file.fileno())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error say which file it is about, as the system does not."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+
+@contextmanager
+def partial_file(path: Path, *, force: bool) -> Iterator[PartialFile]:
+    """Answer a file, to be written and synced, that takes the path's place at the end.
+
+    Only its owner may read it. Whatever fails removes it and leaves the path as it was.
+    Raises FileRefused unless the path is free or, with `force`, a regular file.
+    """
+    path = path.resolve()  # a link goes on to lead to where it leads
+    _check_free(path, force)
+    descriptor, name = tempfile.mkstemp(".partial", f".{path.name[:100]}.", path.parent)
+    partial, file = Path(name), open(descriptor, "wb")
+    try:
+        yield PartialFile(partial, file)
+        file.close()
+        _check_free(path, force)
+        Disk().replace(partial, path)
+    except BaseException:
+        with suppress(OSError):  # of writing what is left over, which is of no use now
+            file.close()
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        raise
+    Disk().sync_folder(path.parent)
+
+
+def _check_free(path: Path, force: bool) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise FileRefused(f"{path} is no regular file: name another one.")
+    if not force:
+        raise FileRefused(f"{path} exists: name another file, or replace it with --force.")

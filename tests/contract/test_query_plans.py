@@ -1,0 +1,175 @@
+"""SQL only: which indexes answer a query, however the entries are spread."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from myapp.domain.todo import Priority, TodoEntry
+from myapp.domain.todo_entry_repository import Position, Sort, TodoQuery
+from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connections import Connections
+from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
+from myapp.infrastructure.database.sql.opening import connected
+from myapp.infrastructure.database.sql.queries import (
+    Shape,
+    Statement,
+    TextSearch,
+    page_in_order,
+    page_of_found,
+    values_of,
+)
+from myapp.infrastructure.database.storage import open_archive
+from tests.contract.entries import LATER, NOON
+from tests.realistic_entries import realistic_entries
+from tests.storages import STORAGE_URLS
+
+ENTRIES = 20_000
+
+_PageOf = Callable[[Shape, TextSearch], Statement]
+_Values = tuple[Any, ...]  # whatever a driver takes
+_Node = dict[str, Any]  # of a plan in JSON
+
+_FILTERED = {
+    "search": TodoQuery(search="garden invoice pay"),
+    "tag": TodoQuery(tags=frozenset({"home-1"})),
+    "tags": TodoQuery(tags=frozenset({"home-1", "work-2"})),
+    "done": TodoQuery(done=True),
+    "priority": TodoQuery(priorities=frozenset({Priority.HIGH})),
+    "priorities": TodoQuery(priorities=frozenset({Priority.LOW, Priority.HIGH})),
+    "due before": TodoQuery(due_before=NOON),
+    "due within": TodoQuery(due_after=NOON, due_before=LATER),
+    "completed after": TodoQuery(completed_after=NOON),
+    "open with tag": TodoQuery(tags=frozenset({"home-1"}), done=False),
+    "everything": TodoQuery(
+        search="garden invoice pay",
+        tags=frozenset({"home-1"}),
+        done=True,
+        priorities=frozenset({Priority.HIGH}),
+        due_after=NOON,
+        completed_before=LATER,
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def connections(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Connections]:
+    """Connections to a database with so many entries that reading all of them is slow."""
+    name: str = request.param
+    url = STORAGE_URLS[name](tmp_path_factory.mktemp("plans"))
+    await open_archive(url).load(_entries(), revision=ENTRIES)
+    path = Path(url.removeprefix("sqlite:///"))
+    dialect: Dialect = Sqlite(path) if name == "sqlite" else Postgresql(url)
+    async with connected(dialect, StorageOptions()) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
+@pytest.mark.parametrize("done", [None, False], ids=["all", "open"])
+async def test_a_page_is_read_along_the_index_of_its_order(
+    connections: Connections, sort: Sort, descending: bool, done: bool | None
+) -> None:
+    entry = next(realistic_entries(1, seed=7))
+    query = TodoQuery(sort=sort, descending=descending, done=done)
+    for start in (None, Position(sort.key(entry), entry.id)):
+        steps = await _plan(connections, replace(query, start=start), page_in_order)
+        index = "todo_entry_open_" if done is False else "todo_entry_"
+        column = {Sort.DUE: "due", Sort.PRIORITY: "priority", Sort.CONTENT: "content_key"}
+        wanted = index + column.get(sort, f"{sort}_at")
+        assert any(wanted in step for step in steps), steps
+        assert "SCAN todo_entry" not in steps
+
+
+@pytest.mark.parametrize("name", _FILTERED)
+@pytest.mark.parametrize("sort", [Sort.CREATED, Sort.DUE])
+async def test_filtered_entries_are_found_by_the_indexes_of_the_filters(
+    connections: Connections, name: str, sort: Sort
+) -> None:
+    steps = await _plan(connections, replace(_FILTERED[name], sort=sort), page_of_found)
+    assert not _whole_tables(steps), steps
+    orders = ("todo_entry_created_at", "todo_entry_open_created_at")
+    assert not any(order in step for step in steps for order in orders), steps
+
+
+async def test_a_search_uses_the_index_for_searches(connections: Connections) -> None:
+    steps = await _plan(connections, TodoQuery(search="garden invoice pay"), page_of_found)
+    assert any("todo_entry_search" in step for step in steps), steps
+
+
+async def _entries() -> AsyncIterator[Sequence[TodoEntry]]:
+    for revision, entry in enumerate(realistic_entries(ENTRIES), start=1):
+        yield [replace(entry, revision=revision)]
+
+
+async def _plan(connections: Connections, query: TodoQuery, page: _PageOf) -> Sequence[str]:
+    """Answer the steps in which the database would read the page, a line each."""
+    search = connections.dialect.search
+    statement = page(Shape.of(query), search)
+    with _last_executed() as executed:
+        await connections.fetch(statement, values_of(query, search) | {"window": 100})
+    async with connections.connect() as connection:
+        return await connection.run_sync(_explain, *executed[0])
+
+
+@contextmanager
+def _last_executed() -> Iterator[list[tuple[str, _Values]]]:
+    """Answer the list of what is executed meanwhile, as the drivers get it."""
+    executed: list[tuple[str, _Values]] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: _Values,
+        _context: object,
+        _many: bool,
+    ) -> None:
+        executed.append((statement, parameters))
+
+    try:
+        yield executed
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def _explain(connection: Connection, statement: str, values: _Values) -> Sequence[str]:
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        return [row.detail for row in rows]
+    explained = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values)
+    (root,) = explained.scalar_one()
+    return [_line(node) for node in _nodes(root["Plan"])]
+
+
+def _nodes(node: _Node) -> Iterator[_Node]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def _line(node: _Node) -> str:
+    """Tell a step of PostgreSQL's as SQLite would."""
+    index = node.get("Index Name", "")
+    table = node.get("Relation Name") or index
+    if node["Node Type"] == "Bitmap Heap Scan":  # reads what the step below it finds
+        return f"SEARCH {table}"
+    verb = "SEARCH" if "Index Cond" in node else "SCAN"
+    return f"{verb} {table} USING INDEX {index}" if index else f"{verb} {table}"
+
+
+def _whole_tables(steps: Sequence[str]) -> Sequence[str]:
+    """Answer the steps that read a whole table, or a whole index of one.
+
+    The index of what is completed is no such thing: it is asked for what is.
+    """
+    whole = re.compile(r"SCAN todo_(entry|tag)(?!.*(_completed_at|VIRTUAL TABLE))")
+    return [step for step in steps if whole.match(step)]

@@ -1,0 +1,180 @@
+"""Copying a storage: everything arrives as it was, or nothing does."""
+
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.archive import Snapshot
+from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.storage import open_archive, open_storage
+from myapp.infrastructure.transfer.copying import Arrived, arrival, copy
+from myapp.infrastructure.transfer.errors import TransferUnproven
+from tests.contract.entries import LATER, new_entry
+from tests.realistic_entries import realistic_entries
+from tests.transfer.carrying import fill, held_by, in_order, quietly, some_entries, stored
+from tests.transfer.in_memory_archive import InMemoryArchive
+
+
+async def test_every_storage_can_be_copied_to_every_other(source: str, target: str) -> None:
+    entries = await fill(source, list(realistic_entries(700)))
+    async with open_storage(source) as repository:
+        await repository.save(entries[0].remove(at=LATER))
+
+    arrived = await copy(open_archive(source), open_archive(target), quietly)
+
+    assert await held_by(open_archive(target)) == in_order(entries[1:])
+    assert (arrived.revision, arrived.fingerprint.entries) == (701, 699)
+    assert arrived == await arrival(open_archive(source), quietly)
+    async with open_storage(target) as repository:
+        (changed,) = await repository.save(replace(entries[1], content="goes on"))
+    assert changed.revision == 702
+
+
+@settings(max_examples=50)
+@given(entries=some_entries)
+async def test_any_entry_arrives_as_it_was(entries: list[TodoEntry]) -> None:
+    source = InMemoryArchive(stored(entries), revision=99)
+    target = InMemoryArchive()
+    await copy(source, target, quietly)
+    assert (target.entries, target.revision) == (source.entries, 99)
+
+
+async def test_a_storage_that_is_not_empty_is_not_copied_to(source: str, target: str) -> None:
+    await fill(source, [new_entry("copied")])
+    kept = await fill(target, [new_entry("kept"), new_entry("kept too")])
+    with pytest.raises(StorageNotEmpty, match="2 entries"):
+        await copy(open_archive(source), open_archive(target), quietly)
+    assert await held_by(open_archive(target)) == in_order(kept)
+
+
+@pytest.mark.parametrize("url", ["pickle:///{}/none", "sqlite:///{}/none.db"])
+async def test_a_storage_that_is_not_there_is_not_copied(url: str, tmp_path: Path) -> None:
+    target = InMemoryArchive()
+    with pytest.raises(StorageUnusable, match="none"):
+        await copy(open_archive(url.format(tmp_path)), target, quietly)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_the_service_goes_on_while_its_storage_is_copied(
+    source: str, target: str
+) -> None:
+    (first,) = await fill(source, [new_entry("before")])
+    async with open_storage(source) as repository:
+        async with open_archive(source).snapshot() as snapshot:
+            await repository.save(replace(first, content="changed"), new_entry("after"))
+            arrived = await copy(_Taken(snapshot), open_archive(target), quietly)
+    assert await held_by(open_archive(target)) == [first]
+    assert arrived.revision == 1
+
+
+async def test_a_copy_that_fails_in_the_middle_leaves_nothing(target: str) -> None:
+    entries = stored(realistic_entries(1_200))
+    with pytest.raises(_Broken):
+        await copy(_Breaking(entries, 1_200), open_archive(target), quietly)
+    assert await held_by(open_archive(target)) == []
+
+    again = await copy(InMemoryArchive(entries, 1_200), open_archive(target), quietly)
+    assert again.fingerprint.entries == 1_200
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda entry: [],
+        lambda entry: [replace(entry, revision=entry.revision + 1)],
+        lambda entry: [replace(entry, content=f"{entry.content}!")],
+        lambda entry: [replace(entry, updated_at=LATER)],
+    ],
+    ids=["lost", "another revision", "another content", "another time"],
+)
+async def test_what_arrives_otherwise_is_noticed(
+    tamper: Callable[[TodoEntry], list[TodoEntry]],
+) -> None:
+    target = InMemoryArchive()
+    target.tamper = lambda entry: tamper(entry) if entry.content == "changes" else [entry]
+    entries = stored([new_entry("stays"), new_entry("changes"), new_entry("stays too")])
+    with pytest.raises(TransferUnproven):
+        await copy(InMemoryArchive(entries, 3), target, quietly)
+
+
+async def test_the_fingerprint_of_the_same_entries_is_the_same_on_every_storage(
+    source: str,
+) -> None:
+    entries = stored(realistic_entries(700))
+    await open_archive(source).load(_batches(entries), revision=700)
+    assert await arrival(open_archive(source), quietly) == Arrived(
+        700, (await arrival(InMemoryArchive(entries), quietly)).fingerprint
+    )
+
+
+async def test_progress_is_told_up_to_the_end() -> None:
+    told: list[tuple[str, int, int]] = []
+    entries = stored(realistic_entries(4))
+    await copy(InMemoryArchive(entries, 4), InMemoryArchive(), lambda *what: told.append(what))
+    assert told == [
+        ("copying", 0, 4),
+        ("copying", 3, 4),
+        ("copying", 4, 4),
+        ("comparing", 0, 4),
+        ("comparing", 3, 4),
+        ("comparing", 4, 4),
+    ]
+
+
+class _Broken(Exception):
+    """The storage has failed."""
+
+
+class _Taken(InMemoryArchive):
+    """A storage whose snapshot was taken before."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self._taken = snapshot
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        yield self._taken
+
+
+class _Breaking(InMemoryArchive):
+    """A storage that fails after half of its entries."""
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        async with super().snapshot() as snapshot:
+            yield _BreakingSnapshot(snapshot)
+
+
+class _BreakingSnapshot(Snapshot):
+    def __init__(self, whole: Snapshot) -> None:
+        self.revision, self.count = whole.revision, whole.count
+        self._whole = whole
+
+    async def batches(self) -> AsyncIterator[Sequence[TodoEntry]]:
+        left = self.count // 2
+        async for batch in self._whole.batches():
+            left -= len(batch)
+            if left < 0:
+                raise _Broken
+            yield batch
+
+    async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        return await self._whole.get(ids)
+
+
+async def _batches(entries: Sequence[TodoEntry]) -> AsyncIterator[Sequence[TodoEntry]]:
+    for start in range(0, len(entries), 50):
+        yield entries[start : start + 50]
