@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -106,11 +106,6 @@ class PostgresqlServer:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.removesuffix("\n")
 
-    def restart(self, *, immediate: bool = False) -> None:
-        """Stop it and start it again."""
-        self.stop(immediate=immediate)
-        self.start()
-
     def stop(self, *, immediate: bool = False) -> None:
         """Stop it if it runs: what clients do is rolled back; immediately, as in a crash."""
         if self._process is None:
@@ -133,6 +128,27 @@ class PostgresqlServer:
             assert self._process.poll() is None, f"PostgreSQL does not start:\n{self.log()}"
             assert time.monotonic() < deadline, f"PostgreSQL is never ready:\n{self.log()}"
             time.sleep(_PAUSE)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it take connections and requests meanwhile, and answer nothing, until it goes on.
+
+        To its clients that is what a network looks like which loses everything.
+        """
+        assert self._process is not None, "it does not run"
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # so that it starts nobody else
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        everybody = [*map(int, children), pid]
+        try:
+            for number in everybody:
+                with suppress(ProcessLookupError):  # one that has just ended
+                    os.kill(number, signal.SIGSTOP)
+            yield
+        finally:
+            for number in everybody:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGCONT)
 
     def initialise(self) -> None:
         """Make the folder of its data."""

@@ -11,10 +11,14 @@ from myapp.infrastructure.database.storage import open_archive
 from tests.postgresql_server import shared_postgresql
 
 StorageUrl = Callable[[Path], str]
-"""Answers the URL of the storage that belongs to an existing folder: empty at first.
+"""Answers the URL of the storage that belongs to an existing folder: empty at first."""
 
-A database is dropped some time after its folder is gone.
-"""
+_TABLES = ("todo_entry", "todo_entry_tag", "todo_tag")
+_EMPTY = (
+    f"TRUNCATE {', '.join(_TABLES)};"
+    " UPDATE todo_store SET revision = 0, entries = 0, open_entries = 0"
+)
+_OBJECTS = "SELECT count(*) FROM pg_depend"  # where each leaves a trace
 
 _numbers = count(1)
 _databases: dict[Path, str] = {}
@@ -29,14 +33,10 @@ def _sqlite_url(folder: Path) -> str:
 
 
 def _postgresql_url(folder: Path) -> str:
-    """Answer the URL of the folder's database, made when first asked for."""
-    server = shared_postgresql()
-    for gone in [known for known in _databases if not known.exists()]:
-        server.drop_database(_databases.pop(gone))
+    """Answer the URL of a database that is the folder's as long as there is this folder."""
     if folder not in _databases:
-        _databases[folder] = f"todos-{next(_numbers)}"
-        server.create_database(_databases[folder], template=_migrated_database())
-    return server.url(_databases[folder])
+        _databases[folder] = _empty_database()
+    return shared_postgresql().url(_databases[folder])
 
 
 STORAGE_URLS: dict[str, StorageUrl] = {
@@ -46,10 +46,29 @@ STORAGE_URLS: dict[str, StorageUrl] = {
 }
 
 
+def _empty_database() -> str:
+    """Answer the name of a database that has the newest schema and no entries.
+
+    One whose folder is gone is used again, unless something else was made in it: emptying
+    it took 18 ms, and making one 62 ms.
+    """
+    server = shared_postgresql()
+    template, objects = _migrated_database()
+    for folder in [folder for folder in _databases if not folder.exists()]:
+        name = _databases.pop(folder)
+        if server.execute(f"{_EMPTY}; {_OBJECTS}", database=name) == objects:
+            return name
+        server.drop_database(name)
+    name = f"todos-{next(_numbers)}"
+    server.create_database(name, template=template)
+    return name
+
+
 @cache
-def _migrated_database() -> str:
-    """Answer the name of a database that has the newest schema, to be copied."""
-    url = shared_postgresql().create_database("migrated")
+def _migrated_database() -> tuple[str, str]:
+    """Answer the name of a database to be copied, and how many objects there are in it."""
+    server = shared_postgresql()
+    url = server.create_database("migrated")
     with ThreadPoolExecutor(1) as outside_of_any_event_loop:
         outside_of_any_event_loop.submit(asyncio.run, open_archive(url).migrate()).result()
-    return "migrated"
+    return "migrated", server.execute(_OBJECTS, database="migrated")

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from pathlib import Path
 from typing import Never
 from uuid import UUID
 
+import pytest
 from dependency_injector import providers
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
@@ -23,11 +23,12 @@ from myapp.domain.todo_entry_repository import (
     TodoQuery,
 )
 from myapp.settings import Settings
+from tests.storages import STORAGE_URLS
 
-
-def storage_url_in(folder: Path) -> str:
-    """Answer the URL of a storage that keeps what it has in a folder."""
-    return f"pickle:///{folder / 'todos'}"
+on_every_storage = pytest.mark.parametrize(
+    "storage_url_in", STORAGE_URLS, indirect=True, scope="module"
+)
+"""Marks tests, by default run on the pickle storage, whose answers depend on what is stored."""
 
 
 def build_app(storage_url: str, *, api_prefix: str = "") -> FastAPI:

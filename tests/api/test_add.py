@@ -12,6 +12,9 @@ from tests.api.answers import (
     get,
     number,
 )
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 _FULL = {
     "content": "buy oat milk",

@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from tests.api.answers import number
-from tests.api.applications import open_async_client
+from tests.api.applications import on_every_storage, open_async_client
+
+pytestmark = on_every_storage
 
 _PATH = f"/todo/{number(7)}"
 _CLIENTS = 100

@@ -4,6 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import JSON, Entry, assert_problem, get, header, number, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 _PATH = f"/todo/{number(7)}"
 _OTHER = number(8)

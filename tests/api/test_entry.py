@@ -11,6 +11,9 @@ from tests.api.answers import (
     number,
     put,
 )
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 
 def test_an_entry_is_answered_with_its_revision_as_entity_tag(client: TestClient) -> None:

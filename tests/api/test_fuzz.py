@@ -1,6 +1,8 @@
 """Whatever a body holds, the service answers it: never 5xx, and every 4xx is a problem."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 import pytest
 from httpx2 import Response
@@ -9,11 +11,15 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from tests.api.answers import JSON, Entry, assert_any_problem, number
+from tests.api.applications import build_app, open_client
+from tests.storages import STORAGE_URLS
+
+Clients = Mapping[str, TestClient]
 
 _PATH = f"/todo/{number(7)}"
 _OPERATIONS = [("POST", "/todo"), ("PUT", _PATH), ("PATCH", _PATH)]
 
-# The examples share the application of the test on purpose: what one stores, the next meets.
+# The examples share the applications of the test on purpose: what one stores, the next meets.
 _shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Surrogates are part of the fun: JSON can spell them, though no UTF-8 can.
@@ -39,6 +45,20 @@ _almost = st.fixed_dictionaries(
     },
 )
 
+_kinds = st.sampled_from(list(STORAGE_URLS))
+
+
+@pytest.fixture
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """A client of an application on each kind of storage."""
+    with ExitStack() as opened:
+        yield {
+            kind: opened.enter_context(
+                open_client(build_app(url_in(tmp_path_factory.mktemp(kind))))
+            )
+            for kind, url_in in STORAGE_URLS.items()
+        }
+
 
 def _assert_answered(response: Response) -> None:
     if response.is_success:
@@ -49,41 +69,45 @@ def _assert_answered(response: Response) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), _OPERATIONS)
-@given(value=_values | st.dictionaries(_fields, _values, max_size=4) | _almost)
-@example(value={"content": "\ud800", "\udfff": float("nan")})
+@given(kind=_kinds, value=_values | st.dictionaries(_fields, _values, max_size=4) | _almost)
+@example(kind="postgresql", value={"content": "\ud800", "\udfff": float("nan")})
 @_shared
 def test_any_json_value_is_answered(
-    client: TestClient, method: str, path: str, value: object
+    clients: Clients, kind: str, method: str, path: str, value: object
 ) -> None:
     content = json.dumps(value).encode("ascii")
 
-    _assert_answered(client.request(method, path, content=content, headers=JSON))
+    _assert_answered(clients[kind].request(method, path, content=content, headers=JSON))
 
 
 @pytest.mark.parametrize(("method", "path"), _OPERATIONS)
-@given(content=st.binary(max_size=200))
+@given(kind=_kinds, content=st.binary(max_size=200))
 @_shared
 def test_any_bytes_are_answered(
-    client: TestClient, method: str, path: str, content: bytes
+    clients: Clients, kind: str, method: str, path: str, content: bytes
 ) -> None:
-    _assert_answered(client.request(method, path, content=content, headers=JSON))
+    _assert_answered(clients[kind].request(method, path, content=content, headers=JSON))
 
 
 @given(
+    kind=_kinds,
     path=st.lists(st.binary(min_size=1, max_size=8), max_size=4),
     query=st.binary(max_size=30),
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
 )
 @_shared
 def test_any_path_and_query_are_answered(
-    client: TestClient, path: list[bytes], query: bytes, method: str
+    clients: Clients, kind: str, path: list[bytes], query: bytes, method: str
 ) -> None:
     segments = "/".join(_percent_encoded(segment) for segment in path)
 
-    _assert_answered(client.request(method, f"/todo/{segments}?{_percent_encoded(query)}"))
+    _assert_answered(
+        clients[kind].request(method, f"/todo/{segments}?{_percent_encoded(query)}")
+    )
 
 
 @given(
+    kind=_kinds,
     name=st.sampled_from(
         ["If-Match", "If-None-Match", "Prefer", "Content-Type", "X-Request-Id"]
     ),
@@ -91,8 +115,9 @@ def test_any_path_and_query_are_answered(
 )
 @_shared
 def test_any_field_of_the_header_is_answered(
-    client: TestClient, name: str, value: bytes
+    clients: Clients, kind: str, name: str, value: bytes
 ) -> None:
+    client = clients[kind]
     client.put(_PATH, json={"content": "x"})
     field = {name.encode("ascii"): value}
 

@@ -1,7 +1,6 @@
 """Any number of applications can live in one process."""
 
-from pathlib import Path
-
+import pytest
 from starlette.testclient import TestClient
 
 from myapp.domain.errors import StorageFull
@@ -10,13 +9,21 @@ from tests.api.applications import (
     FailingTodoEntryRepository,
     build_app,
     build_app_on,
+    on_every_storage,
     open_client,
-    storage_url_in,
 )
+from tests.storages import StorageUrl
 
 
-def test_two_applications_share_no_entries(tmp_path: Path, client: TestClient) -> None:
-    with open_client(build_app(storage_url_in(tmp_path / "second"))) as second:
+@pytest.fixture
+def second_url(storage_url_in: StorageUrl, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The storage of another application."""
+    return storage_url_in(tmp_path_factory.mktemp("second"))
+
+
+@on_every_storage
+def test_two_applications_share_no_entries(second_url: str, client: TestClient) -> None:
+    with open_client(build_app(second_url)) as second:
         put(client, 1, "first's", tags=["a"])
         put(second, 1, "second's")
         put(second, 2, "second's too")
@@ -27,9 +34,10 @@ def test_two_applications_share_no_entries(tmp_path: Path, client: TestClient) -
         assert client.get("/todo").headers["ETag"] != second.get("/todo").headers["ETag"]
 
 
-def test_an_application_goes_on_when_another_ends(tmp_path: Path, client: TestClient) -> None:
+@on_every_storage
+def test_an_application_goes_on_when_another_ends(second_url: str, client: TestClient) -> None:
     put(client, 1, "first's")
-    with open_client(build_app(storage_url_in(tmp_path / "second"))) as second:
+    with open_client(build_app(second_url)) as second:
         put(second, 1, "second's")
 
     assert contents(client.get("/todo")) == ["first's"]
@@ -44,8 +52,8 @@ def test_what_one_application_is_made_of_does_not_concern_another(client: TestCl
         assert client.post("/todo", json={"content": "x"}).status_code == 201
 
 
-def test_a_prefix_belongs_to_one_application(storage_url: str, tmp_path: Path) -> None:
-    prefixed = build_app(storage_url_in(tmp_path / "second"), api_prefix="/api")
+def test_a_prefix_belongs_to_one_application(storage_url: str, second_url: str) -> None:
+    prefixed = build_app(second_url, api_prefix="/api")
 
     with open_client(build_app(storage_url)) as plain, open_client(prefixed) as other:
         assert other.get("/").headers["Location"] == "/api/docs"
@@ -53,6 +61,7 @@ def test_a_prefix_belongs_to_one_application(storage_url: str, tmp_path: Path) -
         assert "servers" not in plain.get("/openapi.json").json()
 
 
+@on_every_storage
 def test_what_was_stored_is_there_after_a_restart(storage_url: str) -> None:
     with open_client(build_app(storage_url)) as client:
         before = put(client, 1, "x", tags=["a"], due="2026-12-24", done=True)

@@ -13,6 +13,9 @@ from tests.api.answers import (
     number,
     put,
 )
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 
 def _fill(client: TestClient) -> None:

@@ -16,6 +16,9 @@ from tests.api.answers import (
     parameter,
     put,
 )
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 _PRIORITIES = ["none", "low", "medium", "high"]
 _END_OF_DAY = "T23:59:59.999999Z"
@@ -65,11 +68,11 @@ _KEYS: dict[str, Callable[[Entry], object]] = {
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("sort", list(_KEYS))
 def test_following_the_links_shows_every_entry_once_and_in_order(
-    client: TestClient, sort: str, turned: bool, limit: int
+    shared_client: TestClient, sort: str, turned: bool, limit: int
 ) -> None:
-    entries = _fill(client)
+    entries = _fill(shared_client)
 
-    pages = list(_pages(client, f"/todo?sort={'-' * turned}{sort}&limit={limit}"))
+    pages = list(_pages(shared_client, f"/todo?sort={'-' * turned}{sort}&limit={limit}"))
 
     keyed = [entry for entry in entries if sort != "due" or entry["due"]]
     unkeyed = [entry for entry in entries if entry not in keyed]

@@ -4,6 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import Entry, assert_problem, body, get, number, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 MERGE_PATCH = "application/merge-patch+json"
 

@@ -4,6 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import assert_problem, body, contents, get, number, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 _FULL = {
     "content": "buy oat milk",
@@ -107,13 +110,15 @@ def test_what_was_read_can_be_edited_and_put_back(client: TestClient) -> None:
     "field", ["id", "created_at", "updated_at", "completed_at", "revision"]
 )
 @pytest.mark.parametrize("value", [None, "2001-01-01T00:00:00Z", 1, {"a": [True]}, number(8)])
-def test_what_the_server_sets_is_ignored(client: TestClient, field: str, value: object) -> None:
-    before = put(client, 7, "x", done=True)
+def test_what_the_server_sets_is_ignored(
+    shared_client: TestClient, field: str, value: object
+) -> None:
+    before = put(shared_client, 7, "x", done=True)
 
-    after = put(client, 7, "x", done=True, **{field: value})
+    after = put(shared_client, 7, "x", done=True, **{field: value})
 
     assert after == before
-    assert_problem(client.get(f"/todo/{number(8)}"), "todo-entry-not-found")
+    assert_problem(shared_client.get(f"/todo/{number(8)}"), "todo-entry-not-found")
 
 
 def test_done_completes_once_and_not_done_reopens(client: TestClient) -> None:

@@ -4,6 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import assert_problem, contents, get, number, parameter, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 
 @pytest.fixture

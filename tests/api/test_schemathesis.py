@@ -5,6 +5,8 @@ stands beside the deviation.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import cycle
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.python.asgi import ASGIApp, ASGIClient, shutdown_lifespans
 
 from tests.api.applications import build_app
+from tests.storages import STORAGE_URLS
 
 # What an operation is made of is schemathesis' own affair.
 Case: TypeAlias = schemathesis.Case[schemathesis.APIOperation[Any, Any, Any, Any]]
@@ -70,21 +73,24 @@ _SCHEMA.hook("filter_case")(_is_told_by_a_schema)
 
 
 @pytest.fixture
-def session(storage_url: str) -> Iterator[ASGIClient]:
-    """A client of an application that runs meanwhile."""
-    app = cast(ASGIApp, build_app(storage_url))  # which takes any mapping, not only dicts
-    with ASGIClient(app) as session:
-        yield session
-    shutdown_lifespans()
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[ASGIClient]]:
+    """Clients of applications that run meanwhile, on one kind of storage after the other."""
+    with ExitStack() as opened:
+        opened.callback(shutdown_lifespans)
+        urls = [url_in(tmp_path_factory.mktemp(kind)) for kind, url_in in STORAGE_URLS.items()]
+        # An application takes any mapping, not only dicts.
+        apps = [cast(ASGIApp, build_app(url)) for url in urls]
+        yield cycle([opened.enter_context(ASGIClient(app)) for app in apps])
 
 
 @_SCHEMA.parametrize()
 @settings(
     deadline=None,
-    # The cases of an operation share an application, as the requests of clients do.
+    # The cases of an operation share applications, as the requests of clients do.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_every_answer_is_as_documented(case: Case, session: ASGIClient) -> None:
+def test_every_answer_is_as_documented(case: Case, sessions: Iterator[ASGIClient]) -> None:
+    session = next(sessions)
     _store_what_is_asked_for(case, session)
 
     case.call_and_validate(session=session, base_url="http://testserver")

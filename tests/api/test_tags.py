@@ -4,6 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import assert_problem, get, header, number, parameter, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 _PATH = f"/todo/{number(7)}"
 
@@ -71,16 +74,16 @@ def test_repeating_changes_nothing_the_revision_included(
     ],
 )
 def test_a_tag_in_the_path_is_read_like_one_in_a_body(
-    client: TestClient, sent: str, kept: str
+    shared_client: TestClient, sent: str, kept: str
 ) -> None:
-    put(client, 7, "x")
+    put(shared_client, 7, "x")
 
-    added = client.put(f"{_PATH}/tags/{sent}")
+    added = shared_client.put(f"{_PATH}/tags/{sent}")
     assert added.status_code == 200, added.text
     assert added.json()["tags"] == [kept]
-    assert client.patch(_PATH, json={"tags": [kept]}).json() == added.json()
+    assert shared_client.patch(_PATH, json={"tags": [kept]}).json() == added.json()
 
-    removed = client.delete(f"{_PATH}/tags/{sent}")
+    removed = shared_client.delete(f"{_PATH}/tags/{sent}")
     assert removed.json()["tags"] == []
 
 
@@ -111,13 +114,15 @@ def test_a_tag_in_the_path_is_read_like_one_in_a_body(
         "e%CC%81" * 61,
     ],
 )
-def test_a_tag_that_breaks_a_rule_is_refused(client: TestClient, method: str, tag: str) -> None:
-    before = put(client, 7, "x", tags=["a", "b"])
+def test_a_tag_that_breaks_a_rule_is_refused(
+    shared_client: TestClient, method: str, tag: str
+) -> None:
+    before = put(shared_client, 7, "x", tags=["a", "b"])
 
-    response = client.request(method, f"{_PATH}/tags/{tag}")
+    response = shared_client.request(method, f"{_PATH}/tags/{tag}")
 
     assert_problem(response, "invalid-input", parameter("tag"))
-    assert get(client, number(7)) == before
+    assert get(shared_client, number(7)) == before
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

@@ -6,6 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.api.answers import RFC_3339_UTC, assert_problem, body, number, put
+from tests.api.applications import on_every_storage
+
+pytestmark = on_every_storage
 
 
 @pytest.fixture

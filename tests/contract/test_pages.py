@@ -44,7 +44,7 @@ def _few_entries_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(
     drafts=_MANY_DRAFTS,
     later=st.lists(DRAFTS, max_size=10),
-    queries=st.lists(st.tuples(_QUERIES, st.none() | DRAFTS), min_size=40, max_size=40),
+    queries=st.lists(st.tuples(_QUERIES, st.none() | DRAFTS), min_size=25, max_size=25),
 )
 @settings(max_examples=15)
 async def test_few_values_are_paged_alike(

@@ -105,8 +105,10 @@ async def test_a_search_uses_the_index_for_searches(connections: Connections) ->
 
 
 async def _entries() -> AsyncIterator[Sequence[TodoEntry]]:
-    for revision, entry in enumerate(realistic_entries(ENTRIES), start=1):
-        yield [replace(entry, revision=revision)]
+    drafts = enumerate(realistic_entries(ENTRIES), start=1)
+    entries = [replace(entry, revision=revision) for revision, entry in drafts]
+    for start in range(0, ENTRIES, 1_000):
+        yield entries[start : start + 1_000]
 
 
 async def _plan(connections: Connections, query: TodoQuery, page: _PageOf) -> Sequence[str]:

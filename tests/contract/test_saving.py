@@ -10,7 +10,7 @@ import pytest
 
 from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
 from myapp.domain.todo import Due, Priority, TodoEntry
-from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
+from myapp.domain.todo_entry_repository import TagUse, TodoEntryRepository, TodoQuery
 from tests.contract.entries import LATER, NOON, contents_of, entries_of, new_entry, save
 
 UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
@@ -264,6 +264,19 @@ async def test_concurrent_saves_all_land_under_revisions_of_their_own(
     }
     page = await repository.find(TodoQuery())
     assert page.revision == max(entry.revision for entry in stored)
+
+
+async def test_a_save_may_be_large_and_is_still_one(repository: TodoEntryRepository) -> None:
+    known = await save(repository, new_entry())
+    many = [new_entry(f"{number}", tags=("many",)) for number in range(11_000)]
+    with pytest.raises(StaleTodoEntry) as caught:
+        await repository.save(*many, replace(known, revision=0))
+    assert list(caught.value.entry_ids) == [known.id]
+    assert await entries_of(repository) == [known]
+    stored = await repository.save(*many, known.remove(at=LATER))
+    assert await repository.tags() == [TagUse("many", 11_000, 11_000)]
+    assert (await repository.find(TodoQuery())).revision == stored[-1].revision
+    assert len({entry.revision for entry in stored}) == 11_001
 
 
 async def test_of_concurrent_changes_from_the_same_revision_one_wins(

@@ -113,6 +113,35 @@ FOUND = [
     ("{}", "{}"),
     (".*", "a.*b"),
     ("\ufffe", "a\ufffeb"),
+    # the same where there is enough for an index of three
+    ("100%", "at 100% now"),
+    ("e_c", "snake_case"),
+    ("a\\b", "a\\b"),
+    ("\\%_", "x\\%_y"),
+    ("e\\\\", "such as these\\\\"),
+    ('"""', 'a"""b'),
+    ('y "hi" t', 'say "hi" to'),
+    ("'''", "a'''b"),
+    ("---", "a---b"),
+    ("...", "wait..."),
+    ("%%%", "%%%"),
+    ("a AND b", "a and b"),
+    ("x OR", "x or y"),
+    ("NOT x", "not x"),
+    ("NEAR(a b)", "near(a b)"),
+    ("^ab", "^abc"),
+    ("ab*", "ab*"),
+    ("+ab", "+abc"),
+    ("{a}: b", "{A}: B"),
+    ("search_text:", "search_text: x"),
+    ("ﬃ", "OFFICE"),
+    ("ßa", "SSA"),
+    ("𐐨𐐩𐐪", "𐐀𐐁𐐂"),
+    ("😀😁😂", "😀😁😂"),
+    ("a😀b", "A😀B"),
+    ("牛乳を", "牛乳を買う"),
+    ("ΐa", "\u03b9\u0308\u0301A"),
+    ("q\u0323\u0307", "Q\u0307\u0323"),
 ]
 
 NOT_FOUND = [
@@ -158,6 +187,16 @@ NOT_FOUND = [
     ("milk OR bread", "milk"),
     ("NOT bread", "milk"),
     ("content:milk", "milk"),
+    ("%%%", "milk"),
+    ("___", "milk"),
+    ("mi__", "milk"),
+    ("\\\\\\", "\\\\"),
+    ("---", "a--b"),
+    ('""" OR """', "milk"),
+    ("😀😁😂", "😀😁"),
+    ("𐐨𐐩𐐪", "𐐨𐐩"),
+    ("İii", "iii"),
+    ("abc", "ab c"),
 ]
 
 
@@ -199,6 +238,9 @@ async def test_a_search_finds_nothing_else(
         ("'", "'"),
         ("*", "*"),
         ("😀" * 60, "😀" * 60),
+        ("a%b", "A%B"),
+        ('"a"', '"A"'),
+        ("'a'", "'A'"),
     ],
 )
 async def test_a_search_finds_a_whole_folded_tag(
@@ -228,6 +270,8 @@ async def test_a_search_finds_a_whole_folded_tag(
         ("ab\ncd", ("ab", "cd")),
         ('"ab"', ("ab",)),
         ("ab", ("abc", "xab")),
+        ("a%c", ("abc",)),
+        ("a_c", ("abc",)),
     ],
 )
 async def test_a_search_does_not_find_a_part_of_a_tag_nor_several_together(

@@ -206,5 +206,5 @@ def test_a_repository_is_a_dict_that_can_be_asked(storage: Storage) -> None:
         _storage = storage
 
     run_state_machine_as_test(
-        LivesInThisStorage, settings=settings(max_examples=20, stateful_step_count=30)
+        LivesInThisStorage, settings=settings(max_examples=15, stateful_step_count=30)
     )

@@ -4,11 +4,13 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.programs import required_program
 from tests.e2e.running_server import PATIENCE, Launcher, RunningServer
+from tests.storages import STORAGE_URLS
 
 LIST = "curl localhost:8080/todo/"
 ADD = (
@@ -20,6 +22,13 @@ AN_ID = rb'"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
 A_TIME = rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'
 
 Type = Callable[[str, RunningServer], bytes]
+
+
+@pytest.fixture(params=STORAGE_URLS)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Answer the settings of a service on each storage, by its URL alone."""
+    kind: str = request.param
+    return {"TODOAPP_STORAGE_URL": STORAGE_URLS[kind](tmp_path)}
 
 
 @pytest.fixture

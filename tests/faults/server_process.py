@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,13 +27,15 @@ _ROOT = Path(__file__).parents[2]
 class ServerProcess:
     """A server on a folder, listening once this is made; killed at the end if it still runs.
 
-    `tracer` is a command to run it under.
+    `url` is that of a storage which is elsewhere than in the folder, and `tracer` a command
+    to run the server under.
     """
 
-    def __init__(self, folder: Path, *, tracer: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, url: str = "", tracer: Sequence[str] = ()) -> None:
         self._log = folder.with_name(f"{folder.name}.log")
         environment = {
-            "TODOAPP_STORAGE_DIR": str(folder),
+            "TODOAPP_STORAGE_DIR": "" if url else str(folder),
+            "TODOAPP_STORAGE_URL": url,
             "TODOAPP_HOST": "127.0.0.1",
             "TODOAPP_PORT": "0",
             "TODOAPP_LOG_LEVEL": "WARNING",
@@ -121,3 +123,38 @@ def ask(
             {name.lower(): value for name, value in response.getheaders()},
             json.loads(received) if received else None,
         )
+
+
+def create(connection: HTTPConnection, content: str, notes: str = "") -> Answer:
+    """Ask for a new entry."""
+    return ask(connection, "POST", "/todo", {"content": content, "notes": notes})
+
+
+def told(created: Answer) -> tuple[str, int]:
+    """Answer the id and the revision of the entry that was acknowledged."""
+    assert created.status == 201
+    return created.body, int(created.headers["etag"].strip('"'))
+
+
+def entries(connection: HTTPConnection) -> list[tuple[str, int]]:
+    """Answer the ids and the revisions of all entries, oldest first."""
+    answer = ask(connection, "GET", "/todo?limit=1000")
+    assert answer.status == 200 and "link" not in answer.headers
+    return [(entry["id"], entry["revision"]) for entry in answer.body]
+
+
+def wait_until_ready(connection: HTTPConnection) -> None:
+    """Answer once the service says that it is ready."""
+    end = monotonic() + DEADLINE
+    while ask(connection, "GET", "/health/ready").status != 200:
+        assert monotonic() < end, "it does not recover"
+        sleep(0.02)
+
+
+def assert_problem(answer: Answer, status: int, slug: str) -> None:
+    """Check that the answer is this problem, which says when to come back if it is 503."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.body["type"] == f"/problems/{slug}"
+    assert answer.body["status"] == status
+    assert status != 503 or int(answer.headers["retry-after"]) > 0

@@ -18,6 +18,7 @@ import pytest
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database import journal_writer
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
+from myapp.infrastructure.database.storage import open_storage
 from tests.faults import killed_at_each_step
 from tests.faults.killed_at_each_step import CHANGES, ENTRIES, state
 from tests.faults.server_process import Json, ServerProcess, ask
@@ -30,6 +31,7 @@ from tests.faults.short_ways import (
     todo,
 )
 from tests.faults.writing_client import WritingClient
+from tests.storages import STORAGE_URLS
 
 _ROUNDS = int(os.environ.get("KILL_ROUNDS", "12"))
 _SEED = int(os.environ.get("KILL_SEED", "1"))
@@ -38,12 +40,13 @@ _SHORTEST, _LONGEST = 0.02, 0.4
 """Seconds that clients write before the server is killed."""
 
 _ROOT = Path(__file__).parents[2]
+_FIRST = (todo(1, "never touched"), todo(2, "shared"))
 
 
 async def _fill_until_a_compaction_is_near(folder: Path) -> tuple[TodoEntry, TodoEntry]:
     """Answer an entry that nobody touches, and one that all clients share."""
     async with opened(folder, QuickDisk()) as repository:
-        still, shared = await repository.save(todo(1, "never touched"), todo(2, "shared"))
+        still, shared = await repository.save(*_FIRST)
         for number in range(journal_writer._CHUNK):
             content = f"shared, change {number}"
             (shared,) = await repository.save(
@@ -52,28 +55,39 @@ async def _fill_until_a_compaction_is_near(folder: Path) -> tuple[TodoEntry, Tod
     return still, shared
 
 
-class _Rounds:
-    """Kills a server on the same folder over and over, and keeps the account."""
+async def _fill_database(url: str) -> tuple[TodoEntry, TodoEntry]:
+    """Answer an entry that nobody touches, and one that all clients share."""
+    async with open_storage(url) as repository:
+        still, shared = await repository.save(*_FIRST)
+    return still, shared
 
-    def __init__(self, folder: Path) -> None:
+
+class _Rounds:
+    """Kills a server on the same storage over and over, and keeps the account."""
+
+    def __init__(
+        self, folder: Path, still: TodoEntry, shared: TodoEntry, *, url: str = ""
+    ) -> None:
         self.wrong: list[str] = []
-        self.compactions = 0
+        self.done = 0
         self._folder = folder
-        self._still, shared = asyncio.run(_fill_until_a_compaction_is_near(folder))
+        self._url = url
+        self._still = still
         self._clients = [WritingClient(n, str(shared.id), _SEED) for n in range(_CLIENTS)]
         self._shared = str(shared.id)
         self._revision = shared.revision
         self._random = random.Random(_SEED)
 
-    def run(self, rounds: int) -> None:
-        """Kill so many servers while the clients write, and look at what the next one has."""
-        for _ in range(rounds):
-            before = self._journal()
-            with ServerProcess(self._folder) as server:
-                self._check(server)
-                self._write_and_kill(server)
-            self.compactions += self._journal() != before
-        with ServerProcess(self._folder) as server:
+    def kill(self) -> None:
+        """Kill a server while the clients write, once it was seen to have what it must."""
+        with self._server() as server:
+            self._check(server)
+            self._write_and_kill(server)
+        self.done += 1
+
+    def check(self) -> None:
+        """Look at what a server has after the last one was killed."""
+        with self._server() as server:
             self._check(server)
 
     def summary(self) -> str:
@@ -81,11 +95,13 @@ class _Rounds:
         acknowledged = sum(client.acknowledged for client in self._clients)
         kinds = [what.partition(":")[0] for what in self.wrong]
         return (
-            f"{_ROUNDS} rounds, {acknowledged} acknowledged writes,"
+            f"{self.done} rounds, {acknowledged} acknowledged writes,"
             f" {kinds.count('lost')} lost, {kinds.count('torn')} torn,"
-            f" {kinds.count('never sent')} never sent,"
-            f" {self.compactions} rounds with a compaction"
+            f" {kinds.count('never sent')} never sent"
         )
+
+    def _server(self) -> ServerProcess:
+        return ServerProcess(self._folder, url=self._url)
 
     def _write_and_kill(self, server: ServerProcess) -> None:
         threads = [
@@ -121,22 +137,40 @@ class _Rounds:
         self.wrong += [f"never sent: {entry!r:.400}" for entry in entries.values()]
         assert not self.wrong, "\n".join([*self.wrong, server.log()])
 
-    def _journal(self) -> int:
-        """Answer the number of the journal's file, which a compaction changes."""
-        return (self._folder / JOURNAL).stat().st_ino
-
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rounds = _Rounds(tmp_path / "storage")
+    folder = tmp_path / "storage"
+    rounds = _Rounds(folder, *asyncio.run(_fill_until_a_compaction_is_near(folder)))
+    journal = folder / JOURNAL
+    compactions = 0
     try:
-        rounds.run(_ROUNDS)
+        for _ in range(_ROUNDS):
+            before = journal.stat().st_ino
+            rounds.kill()
+            compactions += journal.stat().st_ino != before
+        rounds.check()
     finally:
         with capsys.disabled():
-            print(f"\n{rounds.summary()}")
-    assert rounds.compactions
-    assert not list((tmp_path / "storage").glob("todo.damaged*"))
+            print(f"\n{rounds.summary()}, {compactions} rounds with a compaction")
+    assert compactions
+    assert not list(folder.glob("todo.damaged*"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_nothing_acknowledged_is_lost_from_a_database_when_the_server_is_killed(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = STORAGE_URLS[kind](tmp_path)
+    rounds = _Rounds(tmp_path / "storage", *asyncio.run(_fill_database(url)), url=url)
+    try:
+        for _ in range(max(1, _ROUNDS // 3)):
+            rounds.kill()
+        rounds.check()
+    finally:
+        with capsys.disabled():
+            print(f"\n{kind}: {rounds.summary()}")
 
 
 async def test_nothing_acknowledged_is_lost_at_whichever_step_the_process_is_killed(

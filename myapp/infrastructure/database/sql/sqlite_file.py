@@ -66,26 +66,31 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
         "sqlite://", creator=lambda: file, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as connection:
-        schema = schema_of(connection)
-        if schema is not None and schema >= SCHEMA:
+        if _is_current(schema_of(connection)):
             return
-        if schema is not None:
-            copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
-            _copy(file, copy)
-            _log.warning(
-                "%s has schema %s: a copy is kept as %s, and it is brought to schema %s",
-                path,
-                schema,
-                copy,
-                SCHEMA,
-            )
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        upgrade(connection)  # nothing, if another process was first
+        schema = schema_of(connection)  # another process may have been first
+        if schema is not None and not _is_current(schema):
+            _keep_copy(path, schema)
+        upgrade(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql("COMMIT")
 
 
-def _copy(file: sqlite3.Connection, path: Path) -> None:
-    with closing(sqlite3.connect(path)) as copy:
-        copy.execute("PRAGMA synchronous = FULL")
-        file.backup(copy)
+def _is_current(schema: str | None) -> bool:
+    return schema is not None and schema >= SCHEMA
+
+
+def _keep_copy(path: Path, schema: str) -> None:
+    copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
+    # By a connection of its own: one that is changing the file waits for itself for ever.
+    with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(copy)) as target:
+        target.execute("PRAGMA synchronous = FULL")
+        file.backup(target)
+    _log.warning(
+        "%s has schema %s: a copy is kept as %s, and it is brought to schema %s",
+        path,
+        schema,
+        copy,
+        SCHEMA,
+    )

@@ -64,6 +64,7 @@ class TodoEntryWriter:
                 outcomes = await self._store([save.entries for save in saves])
             except Exception as error:  # whatever it is, nobody may wait for ever
                 self._connections.log(error)
+                saves, self._waiting = [*saves, *self._waiting], []  # or each waits as long
                 outcomes = [self._refusal(error) for _ in saves]
             for save, outcome in zip(saves, outcomes, strict=True):
                 save.outcome.set_result(outcome)

@@ -1,0 +1,257 @@
+"""The schema of the SQL storages: what makes it, what changes it, and who may work on it."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import ClauseElement, Connection, inspect
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
+from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
+from myapp.infrastructure.database.sql.schema import SCHEMA, metadata
+from myapp.infrastructure.database.storage import open_archive, open_storage
+from tests.contract.entries import LATER, entries_of, new_entry, save
+from tests.postgresql_server import shared_postgresql
+from tests.realistic_entries import realistic_entries
+
+_NEXT, _AFTER_NEXT = "0002", "0003"
+_MIGRATION = """
+from alembic import op
+
+revision = "{schema}"
+down_revision = "{before}"
+
+
+def upgrade():
+    op.execute("{statement}")
+
+
+def downgrade():
+    raise NotImplementedError
+"""
+_STATEMENTS = {
+    _NEXT: "ALTER TABLE todo_entry ADD COLUMN colour TEXT DEFAULT 'red'",
+    _AFTER_NEXT: f"UPDATE todo_store SET oldest_schema = '{_NEXT}'",
+}
+_SEARCH_INDEX = "todo_entry_search"  # what only one of the databases has is no table of both
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a file that is not there yet."""
+    return f"sqlite:///{tmp_path}/todos.db"
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """The URL of a database without any tables."""
+    yield shared_postgresql().create_database("migrations")
+    shared_postgresql().drop_database("migrations")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of each database, with no tables."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
+    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    scheme, _, place = url.partition(":")
+    engine = create_async_engine(f"{driver[scheme]}:{place}")
+    async with engine.begin() as connection:
+        yield connection
+    await engine.dispose()
+
+
+async def test_the_migrated_schema_is_that_of_the_tables(url: str) -> None:
+    await open_archive(url).migrate()
+    async with _connected(url) as connection:
+        assert await connection.run_sync(_differences) == []
+        migrated = await connection.run_sync(_described)
+        await connection.run_sync(migrating.downgrade, "base")
+        await connection.run_sync(metadata.create_all)
+        assert await connection.run_sync(_described) == migrated
+
+
+def _differences(connection: Connection) -> list[object]:
+    """Answer what Alembic would change to make the database's tables ours."""
+
+    options = {
+        "compare_type": True,
+        "compare_server_default": True,
+        "include_object": lambda _object, name, *_others: _is_ours(name),
+    }
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, metadata))
+
+
+def _described(connection: Connection) -> object:
+    """Answer all that can be seen of the tables, down to collations and conditions."""
+    seen = inspect(connection)
+    return {
+        table: [
+            *map(_text, seen.get_columns(table)),
+            *(_text(index) for index in seen.get_indexes(table) if _is_ours(index["name"])),
+            *map(_text, seen.get_check_constraints(table)),
+            _text(seen.get_pk_constraint(table)["constrained_columns"]),
+            _text(seen.get_table_options(table)),
+        ]
+        for table in metadata.tables
+    }
+
+
+def _text(seen: object) -> str:
+    """Answer what was seen as text, and SQL in it as such, since it knows no equality."""
+    if isinstance(seen, dict):
+        return str({name: _text(value) for name, value in seen.items()})
+    return str(seen) if isinstance(seen, ClauseElement) else repr(seen)
+
+
+def _is_ours(name: str | None) -> bool:
+    return not str(name).startswith(_SEARCH_INDEX)
+
+
+def test_the_schema_that_this_release_needs_is_the_newest_there_is() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_current_head() == SCHEMA
+
+
+async def test_migrating_again_changes_nothing(url: str) -> None:
+    stored = await _filled(url)
+    await open_archive(url).migrate()
+    assert await _entries_in(url) == stored
+    status = await open_archive(url).status()
+    assert (status.schema, status.newest_schema, status.entries) == (SCHEMA, SCHEMA, 20)
+
+
+async def test_all_tables_can_be_taken_away_and_made_anew(url: str) -> None:
+    await _filled(url)
+    async with _connected(url) as connection:
+        await connection.run_sync(migrating.downgrade, "base")
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert tables == ["alembic_version"]
+    await open_archive(url).migrate()
+    async with open_storage(url) as repository:
+        assert await entries_of(repository) == []
+        stored = await save(repository, new_entry())
+        assert await entries_of(repository) == [stored]
+
+
+async def test_many_at_once_migrate_once(url: str) -> None:
+    await asyncio.gather(*(open_archive(url).migrate() for _ in range(8)))
+    async with open_storage(url) as repository:
+        stored = await save(repository, new_entry())
+        assert (await entries_of(repository), stored.revision) == ([stored], 1)
+
+
+async def test_this_release_still_works_on_the_tables_of_the_next(
+    url: str, tmp_path: Path
+) -> None:
+    stored = await _filled(url)
+    with _later_release(tmp_path, _NEXT):
+        await open_archive(url).migrate()
+        assert await _entries_in(url) == stored
+    assert (await open_archive(url).status()).schema == _NEXT
+    async with open_storage(url) as repository:
+        assert await entries_of(repository) == stored
+        changed = await save(repository, stored[0].change(at=LATER, content="changed"))
+    assert await _entries_in(url) == [changed, *stored[1:]]
+    with _later_release(tmp_path, _NEXT):
+        assert await _entries_in(url) == [changed, *stored[1:]]
+
+
+async def test_tables_that_lack_what_this_release_needs_are_refused(
+    url: str, tmp_path: Path
+) -> None:
+    stored = await _filled(url)
+    with _later_release(tmp_path, _AFTER_NEXT):
+        await open_archive(url).migrate()
+    with pytest.raises(UnsupportedStorage, match=f"schema {_AFTER_NEXT}.* newer release"):
+        await _entries_in(url)
+    with _later_release(tmp_path, _AFTER_NEXT):
+        assert await _entries_in(url) == stored
+
+
+async def test_a_file_is_migrated_when_it_is_opened_and_a_copy_stays_beside_it(
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = await _filled(sqlite_url)
+    with _later_release(tmp_path, _NEXT), caplog.at_level(logging.WARNING):
+        assert await _entries_in(sqlite_url) == stored
+        assert await _entries_in(sqlite_url) == stored
+    assert (await open_archive(sqlite_url).status()).schema == _NEXT
+    (copy,) = tmp_path.glob("todos.db.*")
+    assert caplog.text.count(str(copy)) == 1
+    copy_url = f"sqlite:///{copy}"
+    assert (await open_archive(copy_url).status()).schema == SCHEMA
+    assert await _entries_in(copy_url) == stored
+
+
+async def test_a_new_file_and_one_that_is_not_migrated_get_no_copy(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    await _filled(sqlite_url)
+    await _entries_in(sqlite_url)
+    assert [path.name for path in tmp_path.iterdir()] == ["todos.db"]
+
+
+@pytest.mark.parametrize("has_tables", [False, True])
+async def test_a_server_without_the_newest_tables_is_refused_until_somebody_migrates_it(
+    postgresql_url: str, tmp_path: Path, has_tables: bool
+) -> None:
+    stored = await _filled(postgresql_url) if has_tables else []
+    with _later_release(tmp_path, _NEXT):
+        with pytest.raises(StorageOutdated, match="myapp storage migrate") as refused:
+            await _entries_in(postgresql_url)
+        assert f"schema {_NEXT}" in str(refused.value)
+        assert (f"schema {SCHEMA}" if has_tables else "no tables") in str(refused.value)
+        before = (await open_archive(postgresql_url).status()).schema
+        assert before == (SCHEMA if has_tables else None)
+        await open_archive(postgresql_url).migrate()
+        assert await _entries_in(postgresql_url) == stored
+
+
+async def _filled(url: str) -> list[TodoEntry]:
+    """Migrate and fill the storage, and answer its entries."""
+    await open_archive(url).migrate()
+    async with open_storage(url) as repository:
+        return list(await repository.save(*realistic_entries(20)))
+
+
+async def _entries_in(url: str) -> list[TodoEntry]:
+    async with open_storage(url) as repository:
+        return list(await entries_of(repository))
+
+
+@contextmanager
+def _later_release(tmp_path: Path, schema: str) -> Iterator[None]:
+    """Be a later release meanwhile, which needs a later schema.
+
+    The next one adds a column; the one after it takes something away that this one needs.
+    """
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    before = SCHEMA
+    for later, statement in _STATEMENTS.items():
+        if later <= schema:
+            text = _MIGRATION.format(schema=later, before=before, statement=statement)
+            (folder / "versions" / f"m{later}.py").write_text(text)
+            before = later
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrating, "_MIGRATIONS", str(folder))
+        for module in (migrating, sqlite_file):
+            patch.setattr(module, "SCHEMA", schema)
+        yield
+    shutil.rmtree(folder)
