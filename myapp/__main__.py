@@ -1,6 +1,7 @@
 """The command line: `myapp`, or `python -m myapp`."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
@@ -292,7 +293,8 @@ def _members(result: Status | Arrived | Fingerprint | Imported) -> dict[str, obj
 
 
 def _run(work: Callable[[Progress], Coroutine[Any, Any, T]]) -> T:
-    """Do it to the end, or to Ctrl-C, and show how far it has come."""
+    """Do it to the end, or to Ctrl-C or SIGTERM, and show how far it has come."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with terminal.progress() as progress:
         return asyncio.run(work(progress))
 

@@ -37,7 +37,7 @@ _QUERIES = st.one_of(QUERIES, st.builds(replace, QUERIES, limit=st.just(PAGE_MOS
 def _few_entries_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let SQL choose among its ways to a page as if there were thousands of entries."""
     monkeypatch.setattr(sql_todo_entry_repository, "_SHORT_STRETCH", 3)
-    monkeypatch.setattr(sql_todo_entry_repository, "_LONG_STRETCH", 12)
+    monkeypatch.setattr(sql_todo_entry_repository, "_LONGEST_STRETCH", 12)
     monkeypatch.setattr(sql_todo_entry_repository, "_COMMON", 1)
 
 

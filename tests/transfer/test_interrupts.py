@@ -90,8 +90,14 @@ async def held_up(url: str, mode: str) -> AsyncIterator[Callable[[], Awaitable[N
     ],
     ids=lambda value: " ".join(value[:2]),
 )
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_whoever_reads_a_storage_can_be_interrupted_and_run_again(
-    arguments: Sequence[str], stage: str, url: str, folder: Path, launcher: Launcher
+    arguments: Sequence[str],
+    stage: str,
+    number: signal.Signals,
+    url: str,
+    folder: Path,
+    launcher: Launcher,
 ) -> None:
     await fill(url, [new_entry("a"), new_entry("b")])
     new = f"sqlite:///{folder}/new.db"
@@ -99,7 +105,7 @@ async def test_whoever_reads_a_storage_can_be_interrupted_and_run_again(
     async with held_up(url, _READERS_WAIT) as until_it_waits:
         command = launcher.start({}, (*COMMAND_LINE, *arguments))
         await until_it_waits()
-        ended = command.stop(signal.SIGINT)
+        ended = command.stop(number)
         assert (ended.code, ended.out) == (130, "")
         assert f"{stage}: " in ended.err
         assert ended.err.endswith(_LAST_LINE)

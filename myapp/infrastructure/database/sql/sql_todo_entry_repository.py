@@ -25,11 +25,11 @@ from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
 from myapp.infrastructure.database.sql.schema import todo_entry, todo_tag
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
 
-_SHORT_STRETCH, _LONG_STRETCH = 256, 16_384
-"""How many entries of an order are read, at most, to find a page along it."""
+_SHORT_STRETCH, _LONGEST_STRETCH = 256, 16_384
+"""How many entries of an order are read, at first and at most, to find a page along it."""
 
 _COMMON = 8
-"""So many of a short stretch promise that a page is found in a long one."""
+"""So many matches on a short stretch promise that a longer one holds a page."""
 
 _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
@@ -74,7 +74,9 @@ class SqlTodoEntryRepository(TodoEntryRepository):
         if not query.counted:
             rows = await self._read_stretch(query, shape, _SHORT_STRETCH)
             if _COMMON <= len(rows) <= query.limit:
-                rows = await self._read_stretch(query, shape, _LONG_STRETCH)
+                expected = _SHORT_STRETCH * query.limit // len(rows)
+                window = min(2 * expected, _LONGEST_STRETCH)
+                rows = await self._read_stretch(query, shape, window)
             if len(rows) > query.limit:
                 return _page(query, rows)
         statement = page_of_found(shape, self._search)
