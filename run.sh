@@ -4,6 +4,7 @@
 #   ./run.sh serve          start the service
 #   ./run.sh test [ARG…]    run the tests, with pytest's arguments if any
 #   ./run.sh install        only install, all that development needs
+#   ./run.sh storage …      look after the storage; so do export and import (see --help)
 set -eu
 cd "$(dirname "$0")"
 
@@ -50,6 +51,10 @@ case $command in
         ;;
     install)
         install dev
+        ;;
+    storage | export | import)
+        install serve
+        exec .venv/bin/python -m myapp "$command" "$@"
         ;;
     *)
         sed -n '/^#   /s/^#   //p' "$0" >&2
