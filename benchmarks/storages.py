@@ -130,7 +130,9 @@ async def measure(urls: Mapping[str, str], entries: Sequence[TodoEntry]) -> None
             name: await stack.enter_async_context(open_storage(url))
             for name, url in urls.items()
         }
-        for repository in repositories.values():
+        for repository in repositories.values():  # what is made on demand is made now
+            for sort in Sort:
+                await repository.find(TodoQuery(sort=sort))
             for work, _ in kinds.values():
                 await work(repository)
         for _ in range(ROUNDS):
