@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Annotated, Any, BinaryIO, Literal, NoReturn, TypeVar
 
 import typer
@@ -294,7 +295,8 @@ def _members(result: Status | Arrived | Fingerprint | Imported) -> dict[str, obj
 
 def _run(work: Callable[[Progress], Coroutine[Any, Any, T]]) -> T:
     """Do it to the end, or to Ctrl-C or SIGTERM, and show how far it has come."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if current_thread() is main_thread():  # no other may say what a signal does
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with terminal.progress() as progress:
         return asyncio.run(work(progress))
 
