@@ -54,7 +54,10 @@ class StorageNotEmpty(StorageOpeningError):
 
     def __init__(self, entries: int) -> None:
         noun = "entry" if entries == 1 else "entries"
-        super().__init__(f"The storage holds {entries:,} {noun} already; nothing was changed.")
+        super().__init__(
+            f"The storage holds {entries:,} {noun} already, and was left as it is: name one"
+            " that is empty (or restore with --replace)."
+        )
 
 
 class StorageUnusable(StorageOpeningError):
