@@ -60,3 +60,13 @@ class Disk:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def unused(path: Path) -> Path:
+    """Answer the path, or the first of its numbered variants that no file has."""
+    number = 1
+    candidate = path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return candidate

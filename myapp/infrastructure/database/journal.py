@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import (
     FRAMES_BEGIN,
@@ -158,13 +158,3 @@ def replay(data: bytes, path: Path, take: Callable[[bytes], None]) -> tuple[int,
             raise StorageDamaged(path, found.start, str(error)) from error
         start, end = found.start, found.end
     return start, end
-
-
-def unused(path: Path) -> Path:
-    """Answer the path, or the first of its numbered variants that no file has."""
-    number = 1
-    candidate = path
-    while candidate.exists():
-        candidate = path.with_name(f"{path.name}-{number}")
-        number += 1
-    return candidate

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myapp.infrastructure.database.archive import REVISIONS_APART
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
-from myapp.infrastructure.database.journal import Journal, replay, unused
+from myapp.infrastructure.database.journal import Journal, replay
 from myapp.infrastructure.database.journal_writer import snapshot
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.records import Record, decode

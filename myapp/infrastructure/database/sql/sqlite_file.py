@@ -9,8 +9,8 @@ from time import monotonic, sleep
 
 from sqlalchemy import StaticPool, create_engine
 
+from myapp.infrastructure.database.disk import unused
 from myapp.infrastructure.database.errors import StorageUnusable
-from myapp.infrastructure.database.journal import unused
 from myapp.infrastructure.database.sql.migrating import schema_of, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA
 
