@@ -153,6 +153,8 @@ def copy(
     end both are compared.
     """
     with _explained():
+        if source == target:
+            raise ValueError("The source and the target are one storage: nothing was changed.")
         (_, read), (_, filled) = _archive(source), _archive(target)
         arrived = _run(lambda progress: copying.copy(read, filled, progress))
         places = {"source": masked(source), "target": masked(target)}
@@ -194,8 +196,9 @@ def restore(
     """
     with _explained():
         place, archive = _archive(url)
+        now = utc_now()
         arrived = _run(
-            lambda told: backups.restore(file, archive, replace=replace, progress=told)
+            lambda told: backups.restore(file, archive, replace=replace, now=now, progress=told)
         )
         tell({"storage": masked(place), "file": str(file), **_members(arrived)}, as_json)
 

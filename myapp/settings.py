@@ -20,9 +20,7 @@ from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
 
 _PREFIX = "TODOAPP_"
-_SECRETS = re.compile(
-    r"(^.*?://[^:/@]*:).*(?=@)|^(?!.*://).*(?=@)|(\bpassword=)[^&]*", re.DOTALL
-)
+_SECRETS = re.compile(r"(^.*?://[^:/@]*:).*(?=@)|^(?!.*://).*(?=@)|(password=)[^&]*", re.DOTALL)
 _SECONDS = "a number of seconds above 0, and up to 86400"
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myapp.domain.todo import Due, Priority, TodoEntry
+from myapp.domain.todo import TAGS_MOST, Due, Priority, TodoEntry
 from myapp.domain.todo_entry_repository import (
     PAGE_DEFAULT,
     PAGE_MOST,
@@ -473,3 +473,13 @@ def _created(number: int) -> TodoEntry:
         priority=list(Priority)[number % len(Priority)],
         due=Due(moment) if number % 2 else None,
     )
+
+
+@pytest.mark.parametrize("wanted", [TAGS_MOST, TAGS_MOST + 1, 2_000])
+async def test_all_tags_asked_for_must_be_there_however_many(
+    repository: TodoEntryRepository, wanted: int
+) -> None:
+    tags = tuple(f"tag-{number}" for number in range(TAGS_MOST))
+    await repository.save(new_entry("all", tags=tags), new_entry("fewer", tags=tags[1:]))
+    query = TodoQuery(tags=frozenset(f"tag-{number}" for number in range(wanted)))
+    assert await contents_of(repository, query) == (["all"] if wanted == TAGS_MOST else [])

@@ -11,6 +11,7 @@ from myapp.domain.todo import CONTENT_MOST, NOTES_MOST, TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
 from tests.contract.entries import (
     LATER,
+    contents_of,
     entries_of,
     new_entry,
     pages_of,
@@ -382,3 +383,25 @@ async def test_a_search_finds_what_the_domain_says_it_matches(
                 query = TodoQuery(search=search)
                 expected = [entry for entry in stored if query.matches(entry)]
                 assert await entries_of(repository, query) == expected
+
+
+async def test_characters_that_stand_for_nothing_are_not_taken_for_each_other(
+    repository: TodoEntryRepository,
+) -> None:
+    await repository.save(*(new_entry(f"ab{character}") for character in "\uffff\ufffd"))
+    for character, found in [
+        ("\ufffe", []),
+        ("\uffff", ["ab\uffff"]),
+        ("\ufffd", ["ab\ufffd"]),
+    ]:
+        query = TodoQuery(search=f"ab{character}", counted=True)
+        assert await contents_of(repository, query) == found
+        assert (await repository.find(query)).total == len(found)
+
+
+async def test_a_long_search_finds_what_has_all_of_it(repository: TodoEntryRepository) -> None:
+    beginning = "x" * 100
+    await repository.save(new_entry(f"{beginning} one"), new_entry(f"{beginning} two"))
+    assert await contents_of(repository, TodoQuery(search=f"{beginning} TWO")) == [
+        f"{beginning} two"
+    ]

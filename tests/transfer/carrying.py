@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from myapp.infrastructure.transfer.input_file import InputFile
 from myapp.infrastructure.transfer.streams import Progress
 from tests.contract import entries as generated
 from tests.contract.entries import NOON
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""A clock that stands still, at the beginning of time."""
 
 
 def quietly(_stage: str, _done: int, _total: int) -> None:

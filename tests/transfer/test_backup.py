@@ -28,6 +28,7 @@ from tests.contract.entries import LATER, NOON, new_entry
 from tests.faults.small_disk import small_disk_at
 from tests.realistic_entries import realistic_entries
 from tests.transfer.carrying import (
+    EPOCH,
     files_in,
     fill,
     held_by,
@@ -46,7 +47,7 @@ async def back_up(source: InMemoryArchive, file: Path, *, force: bool = False) -
 async def restored(file: Path, *, revision: int = 0) -> InMemoryArchive:
     """Answer an empty storage that a backup was restored into."""
     target = InMemoryArchive(revision=revision)
-    await restore(file, target, replace=False, progress=quietly)
+    await restore(file, target, replace=False, now=EPOCH, progress=quietly)
     return target
 
 
@@ -65,7 +66,9 @@ async def test_a_backup_of_every_storage_is_restored_in_every_other(
     file = tmp_path / "backup"
 
     sent = await backup(open_archive(source), file, force=False, now=NOON, progress=quietly)
-    arrived = await restore(file, open_archive(target), replace=False, progress=quietly)
+    arrived = await restore(
+        file, open_archive(target), replace=False, now=EPOCH, progress=quietly
+    )
 
     assert await held_by(open_archive(target)) == in_order(entries)
     assert arrived == Arrived(250 + REVISIONS_APART, sent.fingerprint)
@@ -261,7 +264,7 @@ async def test_a_damaged_backup_is_refused_with_its_line(
     target = InMemoryArchive(stored([new_entry("kept")]), 5)
     before = dict(target.entries)
     with pytest.raises(BackupDamaged, match=reason):
-        await restore(small, target, replace=True, progress=quietly)
+        await restore(small, target, replace=True, now=EPOCH, progress=quietly)
     assert (target.entries, target.revision) == (before, 5)
 
 
@@ -275,10 +278,10 @@ async def test_only_an_empty_storage_is_restored_unless_it_is_to_be_replaced(
 ) -> None:
     kept = await fill(target, [new_entry("kept"), new_entry("kept too")])
     with pytest.raises(StorageNotEmpty):
-        await restore(small, open_archive(target), replace=False, progress=quietly)
+        await restore(small, open_archive(target), replace=False, now=EPOCH, progress=quietly)
     assert await held_by(open_archive(target)) == kept
 
-    await restore(small, open_archive(target), replace=True, progress=quietly)
+    await restore(small, open_archive(target), replace=True, now=EPOCH, progress=quietly)
     held = await held_by(open_archive(target))
     assert [entry.content for entry in held] == ["first", "second", "店"]
 
@@ -287,7 +290,7 @@ async def test_restoring_otherwise_is_noticed(small: Path) -> None:
     target = InMemoryArchive()
     target.tamper = lambda entry: [replace(entry, content="other")]
     with pytest.raises(TransferUnproven):
-        await restore(small, target, replace=False, progress=quietly)
+        await restore(small, target, replace=False, now=EPOCH, progress=quietly)
 
 
 async def test_a_backup_that_changes_while_it_is_restored_changes_nothing(
@@ -303,10 +306,21 @@ async def test_a_backup_that_changes_while_it_is_restored_changes_nothing(
 
     target = InMemoryArchive()
     with pytest.raises(BackupDamaged):
-        await restore(file, target, replace=False, progress=change)
+        await restore(file, target, replace=False, now=EPOCH, progress=change)
     assert target.entries == {}
 
 
 async def test_a_missing_backup_is_told_by_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await restored(tmp_path / "none")
+
+
+async def test_what_a_backup_is_restored_into_twice_gives_out_different_revisions(
+    small: Path, tmp_path: Path
+) -> None:
+    revisions = []
+    for number, now in enumerate((NOON, LATER)):
+        target = open_archive(f"sqlite:///{tmp_path}/{number}.db")
+        arrived = await restore(small, target, replace=False, now=now, progress=quietly)
+        revisions.append(arrived.revision)
+    assert revisions[1] - revisions[0] == (LATER - NOON).total_seconds() * 1_000_000

@@ -17,7 +17,11 @@ from hypothesis import given, settings
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Snapshot
-from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.errors import (
+    StorageAhead,
+    StorageNotEmpty,
+    StorageUnusable,
+)
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from myapp.infrastructure.transfer.copying import Arrived, arrival, copy
 from myapp.infrastructure.transfer.errors import TransferUnproven
@@ -178,3 +182,27 @@ class _BreakingSnapshot(Snapshot):
 async def _batches(entries: Sequence[TodoEntry]) -> AsyncIterator[Sequence[TodoEntry]]:
     for start in range(0, len(entries), 50):
         yield entries[start : start + 50]
+
+
+async def test_what_was_copied_before_is_compared_and_left_alone(
+    source: str, target: str
+) -> None:
+    entries = await fill(source, list(realistic_entries(20)))
+    copied = await copy(open_archive(source), open_archive(target), quietly)
+    assert await copy(open_archive(source), open_archive(target), quietly) == copied
+    async with open_storage(target) as repository:
+        await repository.save(replace(entries[0], content="other"))
+    with pytest.raises(StorageNotEmpty):
+        await copy(open_archive(source), open_archive(target), quietly)
+
+
+async def test_a_revision_is_not_given_out_again_where_all_entries_were_removed(
+    source: str, target: str
+) -> None:
+    await fill(source, [new_entry("copied")])
+    async with open_storage(target) as repository:
+        (stored,) = await repository.save(new_entry("removed"))
+        await repository.save(stored.remove(at=LATER))
+    with pytest.raises(StorageAhead, match="revision 2"):
+        await copy(open_archive(source), open_archive(target), quietly)
+    assert (await open_archive(target).status()).revision == 2

@@ -139,11 +139,9 @@ def test_a_quote_that_is_never_closed_does_not_swallow_the_whole_file() -> None:
     assert rest[-1] == (100_002, "b")
 
 
-def test_a_quote_that_is_open_at_the_end_is_a_flaw() -> None:
-    assert told(CSV, b'content\r\na\r\n"b\r\n') == [
-        (2, "a"),
-        (3, "is not CSV: unexpected end of data"),
-    ]
+def test_a_quote_that_is_open_at_the_end_swallows_no_lines_unnoticed() -> None:
+    with pytest.raises(BadInput, match="line 3: a quoted field is never closed"):
+        told(CSV, b'content\r\na\r\n"b\r\nc\r\n')
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)

@@ -14,7 +14,7 @@ from myapp.infrastructure.transfer.exporting import export_file
 from myapp.infrastructure.transfer.formats import FORMATS
 from tests.contract.entries import NOON
 from tests.realistic_entries import realistic_entries
-from tests.transfer.carrying import import_into, quietly, stored
+from tests.transfer.carrying import EPOCH, import_into, quietly, stored
 
 FEW, MANY = 500, 4_000
 
@@ -50,7 +50,7 @@ async def _back_up_and_restore(url: str, folder: Path) -> None:
     file, archive = folder / "backup", open_archive(url)
     await backup(archive, file, force=False, now=NOON, progress=quietly)
     target = open_archive(f"sqlite:///{folder}/restored.db")
-    await restore(file, target, replace=False, progress=quietly)
+    await restore(file, target, replace=False, now=EPOCH, progress=quietly)
 
 
 async def _export_and_import(url: str, folder: Path) -> None:

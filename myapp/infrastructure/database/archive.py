@@ -82,6 +82,7 @@ class Archive(ABC):
     ) -> None:
         """Store entries under the revisions they have: all of them or, if it fails, none.
 
-        The store goes on from `revision`. What it held before is replaced, or, unless that
-        is wanted, raises StorageNotEmpty. Ids must differ; their order does not matter.
+        The store goes on from `revision`; raises StorageAhead if it is beyond that already.
+        What it held before is replaced, or, unless that is wanted, raises StorageNotEmpty.
+        Ids must differ; their order does not matter.
         """

@@ -60,6 +60,16 @@ class StorageNotEmpty(StorageOpeningError):
         )
 
 
+class StorageAhead(StorageOpeningError):
+    """A storage that was to be filled has given out later revisions already."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(
+            f"The storage has had entries before, up to revision {revision:,}, which must not"
+            " be given out again: name a new one. Nothing was changed."
+        )
+
+
 class StorageUnusable(StorageOpeningError):
     """The system or the database does not let the storage be read or written."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class StorageOptions:
     """How a process uses a database; a pickle storage has no use for any of it.
 
-        `pool_size` is the number of connections at most. Times are in seconds: how long a
-        statement may take, waiting for locks included, and how long connecting may take, or
-    waiting for one of the connections to be free.
+    `pool_size` is the number of connections at most. Times are in seconds: how long a
+    statement may take (on SQLite: may wait for other processes), and how long connecting
+    may take, or waiting for a connection to be free. A statement_timeout of 0 is none.
     """
 
     pool_size: int = 10

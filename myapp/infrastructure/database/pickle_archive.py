@@ -8,7 +8,7 @@ from uuid import UUID
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot, Status
 from myapp.infrastructure.database.disk import Disk
-from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.pickle_salvage import read
@@ -58,8 +58,11 @@ class PickleArchive(Archive):
         try:
             make_folder(self._folder.absolute(), disk)
             with folder_lock(self._folder):
-                if not replace and path.exists() and (entries := len(self._read())):
-                    raise StorageNotEmpty(entries)
+                held = self._read() if path.exists() else TodoIndex()
+                if len(held) and not replace:
+                    raise StorageNotEmpty(len(held))
+                if held.revision > revision:
+                    raise StorageAhead(held.revision)
                 payloads = [encode(revision, [])]
                 async for batch in batches:
                     payloads.append(encode(revision, batch))

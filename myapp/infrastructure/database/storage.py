@@ -66,7 +66,7 @@ def _place(url: str) -> Path | Dialect:
     """
     if path := _after(_PICKLE, url):
         return Path(path)
-    if path := _after(_SQLITE, url):
+    if (path := _after(_SQLITE, url)) and path != ":memory:":
         return Sqlite(Path(path))
     if _after(_POSTGRESQL, url) and _names_a_database(url):
         return Postgresql(url)
@@ -83,6 +83,6 @@ def _after(beginning: str, url: str) -> str:
 def _names_a_database(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.path.strip("/")) and parts.port != 0
+        return "@" not in parts.path and parts.path.strip("/") != "" and parts.port != 0
     except ValueError:
         return False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from myapp.infrastructure.database.archive import REVISIONS_APART, Archive
+from myapp.infrastructure.database.moments import to_microseconds
 from myapp.infrastructure.database.storage import open_archive
 from myapp.infrastructure.transfer.backup_file import BackupReader, BackupWriter, header
 from myapp.infrastructure.transfer.copying import Arrived, fill, prove
@@ -33,11 +34,14 @@ async def backup(
     return sent
 
 
-async def restore(path: Path, target: Archive, *, replace: bool, progress: Progress) -> Arrived:
+async def restore(
+    path: Path, target: Archive, *, replace: bool, now: datetime, progress: Progress
+) -> Arrived:
     """Store what a backup holds, after all of it has been checked, in an empty storage.
 
     Entries keep their ids, revisions and times; the store goes on far beyond every number
-    that a client of the backup's or of the target's may hold. With `replace` the target
+    that a client of the backup's or of the target's may hold, and by the clock beyond those
+    of whatever was restored from the same backup before. With `replace` the target
     need not be empty. Raises BackupDamaged, StorageNotEmpty, TransferUnproven.
     """
     with _opened(path) as file:
@@ -47,7 +51,8 @@ async def restore(path: Path, target: Archive, *, replace: bool, progress: Progr
             pass
         await target.migrate()
         former = await target.status()
-        revision = max(checked.header.revision, former.revision) + REVISIONS_APART
+        clock = to_microseconds(now) or 0
+        revision = max(checked.header.revision, former.revision, clock) + REVISIONS_APART
         again = BackupReader(file, path)
         sent = told(batches_of(again), "restoring", count, progress)
         await fill(target, sent, revision=revision, replace=replace)

@@ -26,7 +26,7 @@ from myapp.infrastructure.transfer.errors import BackupDamaged, BadLine
 from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
 from myapp.infrastructure.transfer.partial_file import PartialFile
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON can tell to everybody
 
 
 class Header(BaseModel):
@@ -95,6 +95,8 @@ class BackupReader:
                 entry = decode(line)
             except BadLine as error:
                 raise self._damage(str(error)) from error
+            if entry.revision > self.header.revision:
+                raise self._damage("has a later revision than the store")
             if entry.id.int <= former:
                 raise self._damage("is not in the order of the ids")
             former = entry.id.int

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive
+from myapp.infrastructure.database.archive import Archive, Snapshot
+from myapp.infrastructure.database.errors import StorageNotEmpty
 from myapp.infrastructure.transfer.errors import TransferUnproven
 from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
 from myapp.infrastructure.transfer.streams import Progress, told
@@ -24,13 +25,26 @@ class Arrived:
 async def copy(source: Archive, target: Archive, progress: Progress) -> Arrived:
     """Copy all entries with their ids, revisions and times into an empty storage.
 
-    The source may be in use. Raises StorageNotEmpty, TransferUnproven.
+    The source may be in use. What was copied before, up to the comparison, is compared
+    only. Raises StorageNotEmpty, TransferUnproven.
     """
     fingerprinter = Fingerprinter()
     async with source.snapshot() as snapshot:
         sent = told(snapshot.batches(), "copying", snapshot.count, progress)
-        await fill(target, fingerprinter.watch(sent), revision=snapshot.revision)
-    return await prove(target, Arrived(snapshot.revision, fingerprinter.fingerprint), progress)
+        try:
+            await fill(target, fingerprinter.watch(sent), revision=snapshot.revision)
+        except StorageNotEmpty:
+            if (await target.status()).entries != snapshot.count:
+                raise
+            async for _ in fingerprinter.watch(sent):
+                pass
+            if await arrival(target, progress) != _sent(snapshot, fingerprinter):
+                raise
+    return await prove(target, _sent(snapshot, fingerprinter), progress)
+
+
+def _sent(snapshot: Snapshot, fingerprinter: Fingerprinter) -> Arrived:
+    return Arrived(snapshot.revision, fingerprinter.fingerprint)
 
 
 async def fill(

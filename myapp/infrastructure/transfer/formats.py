@@ -93,6 +93,10 @@ class Csv(Format):
             except StopIteration:
                 return
             except csv.Error as error:
+                if str(error).startswith("unexpected end"):
+                    raise BadInput(
+                        f"line {number:,}: a quoted field is never closed"
+                    ) from error
                 yield Record(number, BadLine(f"is not CSV: {_brief(error)}"))
                 continue  # the reader goes on with the next line
             if cells:

@@ -1,5 +1,6 @@
 """A pool of connections to a database, and its failures in the words of the domain."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ class Connections:
 
     def __init__(self, dialect: Dialect, options: StorageOptions) -> None:
         self.dialect = dialect
+        self._patience = options.connection_timeout
         self._engine: AsyncEngine = create_async_engine(
             dialect.engine_url,
             connect_args=dict(dialect.connect_arguments(options)),
@@ -53,8 +55,13 @@ class Connections:
         event.listen(self._engine.sync_engine, "connect", dialect.prepare)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._engine.dispose()
+        """Close all connections, or leave them if the database does not answer."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._engine.dispose()
+        except TimeoutError as error:
+            self.log(error)
+            await self._engine.dispose(close=False)
 
     async def fetch(self, statement: Executable, values: Mapping[str, object]) -> Rows:
         """Answer the rows of a select; raises StorageUnavailable.

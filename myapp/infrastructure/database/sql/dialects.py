@@ -31,6 +31,7 @@ from myapp.infrastructure.database.sql.schema import metadata, todo_entry
 _IDLE_MOST = 60_000  # milliseconds that others wait for a process which has fallen silent
 _FOR_EVER = 86_400.0
 _FLAWS_MOST = 100
+_MATCHED_MOST = 30  # code points; FTS5 takes time for each, times the length of a text
 _SEARCH_INDEX_DIFFERS = (
     "SELECT (SELECT count(*) FROM todo_entry_search_docsize)"
     " <> (SELECT count(*) FROM todo_entry)"
@@ -147,7 +148,7 @@ class Sqlite(Dialect):
 class Postgresql(Dialect):
     """A server; whoever changes something locks the row of todo_store first."""
 
-    begin_change = "BEGIN"
+    begin_change = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     begin_snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     after_load = tuple(f"ANALYZE {table}" for table in metadata.tables)  # or plans are bad
 
@@ -227,10 +228,12 @@ class _SqliteSearch(TextSearch):
 
     def numbers(self) -> Select[tuple[int]]:
         index = table("todo_entry_search", column("rowid"), column("search_text"))
-        return select(index.c.rowid).where(index.c.search_text.op("MATCH")(_PATTERN))
+        found = index.c.search_text.op("MATCH")(_PATTERN)
+        # It takes some characters for each other, and knows but the beginning of the pattern.
+        return select(index.c.rowid).where(found, self.contains(index.c.search_text))
 
     def pattern(self, wanted: str) -> str:
-        quoted = wanted.replace('"', '""')
+        quoted = wanted[:_MATCHED_MOST].replace('"', '""')
         return f'"{quoted}"'
 
 

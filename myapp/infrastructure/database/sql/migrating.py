@@ -18,13 +18,19 @@ def schema_of(connection: Connection) -> str | None:
     return connection.execute(select(_VERSIONS.c.version_num)).scalar()
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the tables have all that this release needs."""
+    schema = schema_of(connection)
+    return schema is not None and schema >= SCHEMA
+
+
 def check_schema(connection: Connection, place: str) -> None:
     """Raise StorageOutdated or UnsupportedStorage unless this release can use the tables.
 
     A newer schema will do as long as what this release needs of it is there still.
     """
     schema = schema_of(connection)
-    if schema is None or schema < SCHEMA:
+    if not is_current(connection):
         raise StorageOutdated(place, schema, SCHEMA)
     oldest = connection.execute(select(todo_store.c.oldest_schema)).scalar_one()
     if oldest > SCHEMA:
@@ -35,7 +41,12 @@ def check_schema(connection: Connection, place: str) -> None:
 
 
 def upgrade(connection: Connection, schema: str = "head") -> None:
-    """Bring the tables to a schema, within the transaction that the connection is in."""
+    """Bring the tables to a schema, within the transaction that the connection is in.
+
+    Those that have a later one than this release knows stay as they are.
+    """
+    if is_current(connection):
+        return
     command.upgrade(_config(connection), schema)
 
 

@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 
 from myapp.domain.text import fold
+from myapp.domain.todo import TAGS_MOST
 from myapp.domain.todo_entry_repository import Sort, SortKey, TodoQuery
 from myapp.infrastructure.database.moments import to_microseconds
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS
@@ -78,6 +79,8 @@ _EARLIEST = to_microseconds(datetime.min.replace(tzinfo=UTC))
 _LIMIT = bindparam("limit", type_=Integer)
 _WINDOW = bindparam("window", type_=Integer)
 
+_TAGS = bindparam("tags", type_=Text, expanding=True)
+_NUMBER_OF_TAGS = bindparam("number_of_tags", type_=Integer)
 _PRIORITIES = bindparam("priorities", type_=SmallInteger, expanding=True)
 
 
@@ -115,7 +118,7 @@ class Shape:
     start_has_key: bool
     done: bool | None
     prioritised: bool
-    tags: int
+    tagged: bool
     bounds: frozenset[str]
     searched: bool
     search_indexed: bool
@@ -130,7 +133,7 @@ class Shape:
             start_has_key=query.start is not None and query.start.key is not None,
             done=query.done,
             prioritised=bool(query.priorities),
-            tags=len(query.tags),
+            tagged=bool(query.tags),
             bounds=frozenset(name for name in _BOUNDS if getattr(query, name) is not None),
             searched=bool(query.search),
             search_indexed=len(fold(query.search)) >= SHORTEST_INDEXED_SEARCH,
@@ -139,7 +142,9 @@ class Shape:
     @property
     def filtered(self) -> bool:
         """Whether a stretch of the order may hold entries that do not match."""
-        return bool(self.done or self.prioritised or self.tags or self.bounds or self.searched)
+        return bool(
+            self.done or self.prioritised or self.tagged or self.bounds or self.searched
+        )
 
 
 def values_of(query: TodoQuery, search: TextSearch) -> dict[str, object]:
@@ -149,8 +154,9 @@ def values_of(query: TodoQuery, search: TextSearch) -> dict[str, object]:
         values |= {"key": _stored(query.start.key), "id": query.start.id}
     if query.priorities:
         values["priorities"] = sorted(priority.rank for priority in query.priorities)
-    for number, tag in enumerate(query.tags):
-        values[f"tag_{number}"] = tag
+    if query.tags:  # more than an entry may have are as good as one more
+        values["tags"] = sorted(query.tags)[: TAGS_MOST + 1]
+        values["number_of_tags"] = len(query.tags)
     for name in _BOUNDS:
         values[name] = to_microseconds(getattr(query, name))
     if query.search:
@@ -269,8 +275,11 @@ def _after(shape: Shape, row: FromClause) -> Condition:
 def _conditions(shape: Shape, search: TextSearch, row: FromClause) -> Sequence[Condition]:
     """Answer what must hold of a row at hand."""
     conditions = [*_plain_conditions(shape, row)]
-    for number in range(shape.tags):
-        conditions.append(_is_one_of(_carrying(number), row))
+    if shape.tagged:
+        carried = select(func.count()).where(
+            todo_entry_tag.c.tag.in_(_TAGS), todo_entry_tag.c.entry == row.c.number
+        )
+        conditions.append(carried.scalar_subquery() == _NUMBER_OF_TAGS)
     if shape.searched:
         conditions.append(_has_wanted(search, row))
     return conditions
@@ -281,7 +290,7 @@ def _matching(shape: Shape, search: TextSearch) -> FromClause:
 
     They mostly leave fewer than those of the plain conditions, and so they come first.
     """
-    conditions = [todo_entry.c.number.in_(_carrying(n)) for n in range(shape.tags)]
+    conditions = [todo_entry.c.number.in_(_carrying_all())] if shape.tagged else []
     if shape.search_indexed:
         conditions.append(todo_entry.c.number.in_(union(search.numbers(), _carrying_wanted())))
     if not conditions:
@@ -318,10 +327,14 @@ def _is_one_of(numbers: Select[tuple[int]], row: FromClause) -> Condition:
     return this.scalar_subquery().is_not(None)
 
 
-def _carrying(number: int) -> Select[tuple[int]]:
-    """Answer the numbers of the entries that carry one of the tags asked for."""
-    wanted = bindparam(f"tag_{number}", type_=Text)
-    return select(todo_entry_tag.c.entry).where(todo_entry_tag.c.tag == wanted)
+def _carrying_all() -> Select[tuple[int]]:
+    """Answer the numbers of the entries that carry all the tags asked for."""
+    return (
+        select(todo_entry_tag.c.entry)
+        .where(todo_entry_tag.c.tag.in_(_TAGS))
+        .group_by(todo_entry_tag.c.entry)
+        .having(func.count() == _NUMBER_OF_TAGS)
+    )
 
 
 def _carrying_wanted() -> Select[tuple[int]]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot, Status
-from myapp.infrastructure.database.errors import StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
@@ -25,6 +25,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.sqlite_file import check_presence
 from myapp.infrastructure.database.sql.storing import LOCK, Changes
 
 _ENTRIES_AT_ONCE = 500
@@ -78,10 +79,12 @@ class SqlArchive(Archive):
         async with self._connected() as connections:
             async with connections.transaction() as connection:
                 await connection.execute(LOCK)
-                if replace:
-                    await self._remove_everything(connection)
-                elif entries := (await connection.execute(_COUNTS)).one().entries:
-                    raise StorageNotEmpty(entries)
+                held = (await connection.execute(_COUNTS)).one()
+                if held.entries and not replace:
+                    raise StorageNotEmpty(held.entries)
+                if held.revision > revision:
+                    raise StorageAhead(held.revision)
+                await self._remove_everything(connection)
                 await self._fill(connection, batches, revision)
             async with connections.connect() as connection:
                 for statement in self._dialect.after_load:
@@ -129,9 +132,9 @@ class SqlArchive(Archive):
                 yield connections
 
     def _check_presence(self) -> None:
-        """Raise StorageUnusable where connecting would make a file that is not there."""
-        if isinstance(self._dialect, Sqlite) and not self._dialect.path.exists():
-            raise StorageUnusable(self._dialect.path, "there is no such file")
+        """Raise StorageUnusable where there is no file, or a foreign one."""
+        if isinstance(self._dialect, Sqlite):
+            check_presence(self._dialect.path)
 
 
 class _SqlSnapshot(Snapshot):

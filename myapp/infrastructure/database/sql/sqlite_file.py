@@ -9,9 +9,9 @@ from time import monotonic, sleep
 
 from sqlalchemy import StaticPool, create_engine
 
-from myapp.infrastructure.database.disk import unused
+from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.errors import StorageUnusable
-from myapp.infrastructure.database.sql.migrating import schema_of, upgrade
+from myapp.infrastructure.database.sql.migrating import is_current, schema_of, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA
 
 APPLICATION_ID = 0x746F646F
@@ -32,14 +32,25 @@ def make_ready(path: Path, timeout: float) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     try:
         with closing(sqlite3.connect(path, timeout, isolation_level=None)) as file:
-            check_ownership(file, path)
+            _check_ownership(file, path)
             _use_write_ahead_log(file, timeout)
             _migrate(file, path)
     except sqlite3.Error as error:
         raise StorageUnusable(path, error) from error
 
 
-def check_ownership(file: sqlite3.Connection, path: Path) -> None:
+def check_presence(path: Path) -> None:
+    """Raise StorageUnusable unless there is a file, and of ours."""
+    if not path.exists():
+        raise StorageUnusable(path, "there is no such file")
+    try:
+        with closing(sqlite3.connect(path)) as file:
+            _check_ownership(file, path)
+    except sqlite3.Error as error:
+        raise StorageUnusable(path, error) from error
+
+
+def _check_ownership(file: sqlite3.Connection, path: Path) -> None:
     """Raise StorageUnusable if the file holds something that is not ours."""
     (application,) = file.execute("PRAGMA application_id").fetchone()
     (objects,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -66,27 +77,25 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
         "sqlite://", creator=lambda: file, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as connection:
-        if _is_current(schema_of(connection)):
+        if is_current(connection):
             return
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         schema = schema_of(connection)  # another process may have been first
-        if schema is not None and not _is_current(schema):
+        if schema is not None and not is_current(connection):
             _keep_copy(path, schema)
         upgrade(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql("COMMIT")
 
 
-def _is_current(schema: str | None) -> bool:
-    return schema is not None and schema >= SCHEMA
-
-
 def _keep_copy(path: Path, schema: str) -> None:
     copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     # By a connection of its own: one that is changing the file waits for itself for ever.
     with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(copy)) as target:
         target.execute("PRAGMA synchronous = FULL")
         file.backup(target)
+    Disk().sync_folder(copy.parent)
     _log.warning(
         "%s has schema %s: a copy is kept as %s, and it is brought to schema %s",
         path,

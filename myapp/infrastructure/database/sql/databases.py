@@ -1,1 +1,0 @@
-"""SQLite and PostgreSQL: how to connect to them, and all that they do differently."""
