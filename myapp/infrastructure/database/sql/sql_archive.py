@@ -84,7 +84,8 @@ class SqlArchive(Archive):
                     raise StorageNotEmpty(held.entries)
                 if held.revision > revision:
                     raise StorageAhead(held.revision)
-                await self._remove_everything(connection)
+                if held.entries:
+                    await self._remove_everything(connection)
                 await self._fill(connection, batches, revision)
             async with connections.connect() as connection:
                 for statement in self._dialect.after_load:
