@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -200,6 +201,27 @@ async def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> N
     with pytest.raises(StorageUnusable, match=f"{tmp_path} cannot be used"):
         async with open_storage(f"sqlite:///{tmp_path}"):
             pass
+
+
+async def test_opening_a_file_twice_leaves_the_locks_of_the_first_time(tmp_path: Path) -> None:
+    """A process that takes the file for unused would remove the log that others write to."""
+    path = tmp_path / "todos.db"
+    async with open_storage(f"sqlite:///{path}") as first:
+        kept = list(await first.save(todo(1)))
+        async with open_storage(f"sqlite:///{path}"):
+            pass
+        _read_elsewhere(path)
+        assert path.with_name("todos.db-wal").exists()
+        kept += await first.save(todo(2))
+    async with open_storage(f"sqlite:///{path}") as again:
+        assert (await again.find(TodoQuery())).entries == kept
+
+
+def _read_elsewhere(path: Path) -> None:
+    """Open, read and close the file in a process of its own."""
+    read = f"import sqlite3; file = sqlite3.connect({str(path)!r});"
+    read += "file.execute('SELECT count(*) FROM todo_entry').fetchone(); file.close()"
+    subprocess.run([sys.executable, "-c", read], check=True, timeout=DEADLINE)
 
 
 async def test_an_empty_file_becomes_a_storage(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -29,7 +29,10 @@ def make_ready(path: Path, timeout: float) -> None:
     do this at once. Raises StorageUnusable, OSError; `timeout` is in seconds.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # Never opened if it is there: closing it again would give up the locks of every other
+    # connection in this process (fcntl(2)), and others would take the file for unused.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
         with closing(sqlite3.connect(path, timeout, isolation_level=None)) as file:
             _check_ownership(file, path)
