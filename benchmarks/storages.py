@@ -42,6 +42,7 @@ class Workload:
 
     def __init__(self, entries: Sequence[TodoEntry], seed: int = 1) -> None:
         self._entries = entries
+        # The same for everybody who runs this, and no secret.
         self._random = Random(seed)  # nosec B311
         self._fresh = (realistic_entries(100_000, seed=seed) for seed in count(1_000 * seed))
         self._new = (entry for entries in self._fresh for entry in entries)

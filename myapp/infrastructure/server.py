@@ -109,7 +109,7 @@ class _Application:
 
         try:
             await self._app(scope, receive, send_quietly)
-        except Exception as error:
+        except Exception as error:  # whatever it is, serve() tells of it
             if started:
                 _log.exception("the service could not end as it should")
             else:

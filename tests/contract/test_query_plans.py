@@ -19,11 +19,11 @@ from myapp.infrastructure.database.sql.opening import connected
 from myapp.infrastructure.database.sql.queries import (
     Shape,
     Statement,
-    TextSearch,
     page_in_order,
     page_of_found,
     values_of,
 )
+from myapp.infrastructure.database.sql.text_search import TextSearch
 from myapp.infrastructure.database.storage import open_archive
 from tests.contract.entries import LATER, NOON
 from tests.realistic_entries import realistic_entries

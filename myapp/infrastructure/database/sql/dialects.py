@@ -1,37 +1,26 @@
-"""What SQLite and PostgreSQL do differently: connecting, locking, searching, failing."""
+"""What SQLite and PostgreSQL do differently: connecting, locking, failing."""
 
-import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import (
-    URL,
-    ColumnElement,
-    Connection,
-    Executable,
-    Select,
-    Text,
-    bindparam,
-    column,
-    func,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import URL, Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from myapp.infrastructure.database.options import StorageOptions
-from myapp.infrastructure.database.sql.queries import Condition, Texts, TextSearch, Upkeep
-from myapp.infrastructure.database.sql.schema import metadata, todo_entry
+from myapp.infrastructure.database.sql.schema import metadata
+from myapp.infrastructure.database.sql.text_search import (
+    PostgresqlSearch,
+    SqliteSearch,
+    TextSearch,
+)
 
 _IDLE_MOST = 60_000  # milliseconds that others wait for a process which has fallen silent
 _FOR_EVER = 86_400.0
 _FLAWS_MOST = 100
-_MATCHED_MOST = 30  # code points; FTS5 takes time for each, times the length of a text
 _SEARCH_INDEX_DIFFERS = (
     "SELECT (SELECT count(*) FROM todo_entry_search_docsize)"
     " <> (SELECT count(*) FROM todo_entry)"
@@ -40,17 +29,6 @@ _SIZE = (
     "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint"
     " FROM unnest($1::text[]) AS name"
 )
-
-_FORGET_TEXT = text(
-    "INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
-    " VALUES ('delete', :number, :text)"
-)
-_FORGET_EVERYTHING = text(
-    "INSERT INTO todo_entry_search (todo_entry_search) VALUES ('delete-all')"
-)
-_INDEX_TEXT = text("INSERT INTO todo_entry_search (rowid, search_text) VALUES (:number, :text)")
-_PATTERN = bindparam("pattern", type_=Text)
-_WANTED = bindparam("wanted", type_=Text)
 
 
 class Dialect(ABC):
@@ -105,7 +83,7 @@ class Sqlite(Dialect):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.search = _SqliteSearch()
+        self.search = SqliteSearch()
 
     @property
     def place(self) -> str:
@@ -154,7 +132,7 @@ class Postgresql(Dialect):
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.search = _PostgresqlSearch()
+        self.search = PostgresqlSearch()
 
     @property
     def place(self) -> str:
@@ -205,56 +183,6 @@ class Postgresql(Dialect):
 
     def is_conflict(self, error: Exception) -> bool:
         return _told(error, "sqlstate") in ("40001", "40P01")  # serialisation, deadlock
-
-
-class _SqliteSearch(TextSearch):
-    """By FTS5 with its trigram tokenizer.
-
-    No trigger keeps the index: SQLite would write it out for each row by itself, which
-    made adding entries five times as slow.
-    """
-
-    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
-        return (
-            (_FORGET_TEXT, [{"number": n, "text": text} for n, text in before.items()]),
-            (_INDEX_TEXT, [{"number": n, "text": text} for n, text in after.items()]),
-        )
-
-    def clearing(self) -> Sequence[Executable]:
-        return (_FORGET_EVERYTHING,)
-
-    def contains(self, search_text: ColumnElement[str]) -> Condition:
-        return func.instr(search_text, _WANTED) > 0
-
-    def numbers(self) -> Select[tuple[int]]:
-        index = table("todo_entry_search", column("rowid"), column("search_text"))
-        found = index.c.search_text.op("MATCH")(_PATTERN)
-        # It takes some characters for each other, and knows but the beginning of the pattern.
-        return select(index.c.rowid).where(found, self.contains(index.c.search_text))
-
-    def pattern(self, wanted: str) -> str:
-        quoted = wanted[:_MATCHED_MOST].replace('"', '""')
-        return f'"{quoted}"'
-
-
-class _PostgresqlSearch(TextSearch):
-    """By an index of the extension pg_trgm, where there is one."""
-
-    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
-        return ()
-
-    def clearing(self) -> Sequence[Executable]:
-        return ()
-
-    def contains(self, search_text: ColumnElement[str]) -> Condition:
-        return func.strpos(search_text, _WANTED) > 0
-
-    def numbers(self) -> Select[tuple[int]]:
-        return select(todo_entry.c.number).where(todo_entry.c.search_text.like(_PATTERN))
-
-    def pattern(self, wanted: str) -> str:
-        escaped = re.sub(r"([\\%_])", r"\\\1", wanted)
-        return f"%{escaped}%"
 
 
 def _told(error: Exception, name: str) -> object:

@@ -18,9 +18,8 @@ def schema_of(connection: Connection) -> str | None:
     return connection.execute(select(_VERSIONS.c.version_num)).scalar()
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the tables have all that this release needs."""
-    schema = schema_of(connection)
+def suffices(schema: str | None) -> bool:
+    """Whether tables of this schema have all that this release needs."""
     return schema is not None and schema >= SCHEMA
 
 
@@ -30,7 +29,7 @@ def check_schema(connection: Connection, place: str) -> None:
     A newer schema will do as long as what this release needs of it is there still.
     """
     schema = schema_of(connection)
-    if not is_current(connection):
+    if not suffices(schema):
         raise StorageOutdated(place, schema, SCHEMA)
     oldest = connection.execute(select(todo_store.c.oldest_schema)).scalar_one()
     if oldest > SCHEMA:
@@ -45,9 +44,8 @@ def upgrade(connection: Connection, schema: str = "head") -> None:
 
     Those that have a later one than this release knows stay as they are.
     """
-    if is_current(connection):
-        return
-    command.upgrade(_config(connection), schema)
+    if not suffices(schema_of(connection)):
+        command.upgrade(_config(connection), schema)
 
 
 def downgrade(connection: Connection, schema: str) -> None:

@@ -7,7 +7,6 @@ the shape of a query alone, so that there are few, and each is made once.
 How texts are searched is all that the databases differ in here: a `TextSearch`.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from typing import Any, Self
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Executable,
     FromClause,
     Integer,
     Select,
@@ -45,16 +43,13 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.text_search import Condition, TextSearch
 
 SHORTEST_INDEXED_SEARCH = 3
 """Code points; the search indexes know texts by their trigrams."""
 
-Condition = ColumnElement[bool]
+Values = Mapping[str, object]
 Statement = Select[*tuple[Any, ...]]  # each says what its rows are
-
-Texts = Mapping[int, str]
-Upkeep = Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]
-"""Statements, each to be executed with several values."""
 
 _SORT_COLUMNS = {
     Sort.CREATED: "created_at",
@@ -82,30 +77,6 @@ _WINDOW = bindparam("window", type_=Integer)
 _TAGS = bindparam("tags", type_=Text, expanding=True)
 _NUMBER_OF_TAGS = bindparam("number_of_tags", type_=Integer)
 _PRIORITIES = bindparam("priorities", type_=SmallInteger, expanding=True)
-
-
-class TextSearch(ABC):
-    """How a database finds the value `wanted`, a folded text, in the column search_text."""
-
-    @abstractmethod
-    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
-        """Answer what keeps the index up to date when texts, by number, are replaced."""
-
-    @abstractmethod
-    def clearing(self) -> Sequence[Executable]:
-        """Answer what empties the index when all entries are deleted."""
-
-    @abstractmethod
-    def contains(self, search_text: ColumnElement[str]) -> Condition:
-        """Answer whether the text of a row at hand has it."""
-
-    @abstractmethod
-    def numbers(self) -> Select[tuple[int]]:
-        """Answer the numbers of the rows that an index finds for the value `pattern`."""
-
-    @abstractmethod
-    def pattern(self, wanted: str) -> str:
-        """Answer the value of `pattern` for what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +118,7 @@ class Shape:
         )
 
 
-def values_of(query: TodoQuery, search: TextSearch) -> dict[str, object]:
+def values_of(query: TodoQuery, search: TextSearch) -> Values:
     """Answer the values in the statements for a query, `window` aside."""
     values: dict[str, object] = {"limit": query.limit + 1}
     if query.start is not None:

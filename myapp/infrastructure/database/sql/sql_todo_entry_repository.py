@@ -17,6 +17,7 @@ from myapp.domain.todo_entry_repository import (
 from myapp.infrastructure.database.sql.connections import Connections, Rows
 from myapp.infrastructure.database.sql.queries import (
     Shape,
+    Values,
     page_in_order,
     page_of_found,
     values_of,
@@ -53,9 +54,10 @@ class SqlTodoEntryRepository(TodoEntryRepository):
 
     async def find(self, query: TodoQuery) -> Page:
         shape = Shape.of(query)
+        values = values_of(query, self._search)
         if shape.filtered:
-            return await self._find_filtered(query, shape)
-        rows = await self._read_stretch(query, shape, query.limit + 1)
+            return await self._find_filtered(query, shape, values)
+        rows = await self._read_stretch(shape, values, query.limit + 1)
         total = rows[0].all_entries if shape.done is None else rows[0].open_entries
         return _page(query, rows, total)
 
@@ -69,24 +71,23 @@ class SqlTodoEntryRepository(TodoEntryRepository):
     async def check(self) -> None:
         await self._writer.save(())
 
-    async def _find_filtered(self, query: TodoQuery, shape: Shape) -> Page:
+    async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
         """Look along the order first if that may do, since what is common is soon found."""
         if not query.counted:
-            rows = await self._read_stretch(query, shape, _SHORT_STRETCH)
+            rows = await self._read_stretch(shape, values, _SHORT_STRETCH)
             if _COMMON <= len(rows) <= query.limit:
                 expected = _SHORT_STRETCH * query.limit // len(rows)
                 window = min(2 * expected, _LONGEST_STRETCH)
-                rows = await self._read_stretch(query, shape, window)
+                rows = await self._read_stretch(shape, values, window)
             if len(rows) > query.limit:
                 return _page(query, rows)
         statement = page_of_found(shape, self._search)
-        rows = await self._connections.fetch(statement, values_of(query, self._search))
+        rows = await self._connections.fetch(statement, values)
         return _page(query, rows, total=rows[0].found)
 
-    async def _read_stretch(self, query: TodoQuery, shape: Shape, window: int) -> Rows:
+    async def _read_stretch(self, shape: Shape, values: Values, window: int) -> Rows:
         statement = page_in_order(shape, self._search)
-        values = values_of(query, self._search) | {"window": window}
-        return await self._connections.fetch(statement, values)
+        return await self._connections.fetch(statement, {**values, "window": window})
 
 
 def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:

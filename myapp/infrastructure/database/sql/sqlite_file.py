@@ -11,7 +11,7 @@ from sqlalchemy import StaticPool, create_engine
 
 from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.errors import StorageUnusable
-from myapp.infrastructure.database.sql.migrating import is_current, schema_of, upgrade
+from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA
 
 APPLICATION_ID = 0x746F646F
@@ -80,11 +80,11 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
         "sqlite://", creator=lambda: file, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
     )
     with engine.connect() as connection:
-        if is_current(connection):
+        if suffices(schema_of(connection)):
             return
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         schema = schema_of(connection)  # another process may have been first
-        if schema is not None and not is_current(connection):
+        if schema is not None and not suffices(schema):
             _keep_copy(path, schema)
         upgrade(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from myapp.domain.errors import StaleTodoEntry, TodoError
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.sql.queries import TextSearch, Upkeep
 from myapp.infrastructure.database.sql.rows import to_row
 from myapp.infrastructure.database.sql.schema import (
     todo_entry,
@@ -19,6 +18,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.text_search import TextSearch, Upkeep
 
 Outcome = Sequence[TodoEntry] | TodoError
 """The entries of a save under their new revisions, or why it was not stored."""

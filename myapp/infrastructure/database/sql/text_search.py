@@ -1,0 +1,119 @@
+"""How SQLite and PostgreSQL find a part of a text, and what keeps their indexes."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+    table,
+    text,
+)
+
+from myapp.infrastructure.database.sql.schema import todo_entry
+
+Condition = ColumnElement[bool]
+
+Texts = Mapping[int, str]
+"""Values of search_text by the numbers of their rows."""
+
+Upkeep = Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]
+"""Statements, each to be executed with several values."""
+
+_MATCHED_MOST = 30  # code points; FTS5 takes time for each, times the length of a text
+
+_FORGET_TEXT = text(
+    "INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
+    " VALUES ('delete', :number, :text)"
+)
+_FORGET_EVERYTHING = text(
+    "INSERT INTO todo_entry_search (todo_entry_search) VALUES ('delete-all')"
+)
+_INDEX_TEXT = text("INSERT INTO todo_entry_search (rowid, search_text) VALUES (:number, :text)")
+_PATTERN = bindparam("pattern", type_=Text)
+_WANTED = bindparam("wanted", type_=Text)
+
+
+class TextSearch(ABC):
+    """How a database finds the value `wanted`, a folded text, in the column search_text."""
+
+    @abstractmethod
+    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
+        """Answer what keeps the index up to date when texts, by number, are replaced."""
+
+    @abstractmethod
+    def clearing(self) -> Sequence[Executable]:
+        """Answer what empties the index when all entries are deleted."""
+
+    @abstractmethod
+    def contains(self, search_text: ColumnElement[str]) -> Condition:
+        """Answer whether the text of a row at hand has it."""
+
+    @abstractmethod
+    def numbers(self) -> Select[tuple[int]]:
+        """Answer the numbers of the rows that an index finds for the value `pattern`."""
+
+    @abstractmethod
+    def pattern(self, wanted: str) -> str:
+        """Answer the value of `pattern` for what is wanted."""
+
+
+class SqliteSearch(TextSearch):
+    """By FTS5 with its trigram tokenizer.
+
+    No trigger keeps the index: SQLite would write it out for each row by itself, which
+    made adding entries five times as slow.
+    """
+
+    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
+        return (
+            (_FORGET_TEXT, _values(before)),
+            (_INDEX_TEXT, _values(after)),
+        )
+
+    def clearing(self) -> Sequence[Executable]:
+        return (_FORGET_EVERYTHING,)
+
+    def contains(self, search_text: ColumnElement[str]) -> Condition:
+        return func.instr(search_text, _WANTED) > 0
+
+    def numbers(self) -> Select[tuple[int]]:
+        index = table("todo_entry_search", column("rowid"), column("search_text"))
+        found = index.c.search_text.op("MATCH")(_PATTERN)
+        # It takes some characters for each other, and knows but the beginning of the pattern.
+        return select(index.c.rowid).where(found, self.contains(index.c.search_text))
+
+    def pattern(self, wanted: str) -> str:
+        quoted = wanted[:_MATCHED_MOST].replace('"', '""')
+        return f'"{quoted}"'
+
+
+class PostgresqlSearch(TextSearch):
+    """By an index of the extension pg_trgm, where there is one."""
+
+    def upkeep(self, before: Texts, after: Texts) -> Upkeep:
+        return ()
+
+    def clearing(self) -> Sequence[Executable]:
+        return ()
+
+    def contains(self, search_text: ColumnElement[str]) -> Condition:
+        return func.strpos(search_text, _WANTED) > 0
+
+    def numbers(self) -> Select[tuple[int]]:
+        return select(todo_entry.c.number).where(todo_entry.c.search_text.like(_PATTERN))
+
+    def pattern(self, wanted: str) -> str:
+        escaped = re.sub(r"([\\%_])", r"\\\1", wanted)
+        return f"%{escaped}%"
+
+
+def _values(texts: Texts) -> Sequence[Mapping[str, object]]:
+    return [{"number": number, "text": value} for number, value in texts.items()]
