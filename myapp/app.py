@@ -1,8 +1,9 @@
 """The application: container, lifespan and controllers; `python -m myapp.app` serves it."""
 
+import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -10,9 +11,10 @@ from dependency_injector import providers
 from fastapi import FastAPI
 
 from myapp import __version__
-from myapp.application.todo_service import TodoService
+from myapp.application.sweeper import sweep_regularly
 from myapp.container import ApplicationContainer
 from myapp.infrastructure import server
+from myapp.infrastructure.api.event_stream import EventStreams
 from myapp.infrastructure.api.setup import create_api
 from myapp.infrastructure.database.errors import StorageOpeningError
 from myapp.settings import InvalidSettings, Settings, load_settings, masked
@@ -31,10 +33,20 @@ def create_app(settings: Settings, container: ApplicationContainer | None = None
     container = container or ApplicationContainer(settings=settings)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, TodoService]]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with container.storage() as repository:
             container.repository.override(providers.Object(repository))
-            yield {"todo_service": container.todo_service()}
+            service, feed = container.todo_service(), container.change_feed()
+            bus = container.message_bus()
+            bus.subscribe(feed.wake)
+            async with _in_background(sweep_regularly(service), feed.look_regularly()):
+                try:
+                    yield {"todo_service": service, "event_streams": EventStreams(feed)}
+                finally:
+                    feed.close()
+                    await bus.drain()
+                    container.change_feed.reset()
+                    container.message_bus.reset()
 
     return create_api(lifespan, prefix=settings.api_prefix, new_id=container.new_id())
 
@@ -59,7 +71,14 @@ def serve(settings: Settings) -> None:
         print(f"  address  {url}/todo")
         print(f"  docs     {url}/docs", flush=True)
 
-    server.serve(create_app(settings), host=settings.host, port=settings.port, started=tell)
+    container = ApplicationContainer(settings=settings)
+    server.serve(
+        create_app(settings, container),
+        host=settings.host,
+        port=settings.port,
+        started=tell,
+        stopping=lambda: container.change_feed().close(),
+    )
 
 
 def main() -> None:
@@ -68,6 +87,18 @@ def main() -> None:
         serve(load_settings())
     except (InvalidSettings, StorageOpeningError, OSError) as error:
         sys.exit(f"The todo service cannot start:\n{error}")
+
+
+@asynccontextmanager
+async def _in_background(*work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Do what has no end of its own meanwhile, and nothing of it any more afterwards."""
+    tasks = [asyncio.create_task(piece) for piece in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _is_loopback(host: str) -> bool:

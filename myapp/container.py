@@ -2,6 +2,8 @@
 
 from dependency_injector import containers, providers
 
+from myapp.application.change_feed import ChangeFeed
+from myapp.application.message_bus import MessageBus
 from myapp.application.todo_service import TodoService
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.storage import open_storage
@@ -18,9 +20,13 @@ class ApplicationContainer(containers.DeclarativeContainer):
     )
     repository: providers.Dependency[TodoEntryRepository] = providers.Dependency()
     new_id = providers.Singleton(UuidFactory)
+    message_bus = providers.Singleton(MessageBus)
+    change_feed = providers.Singleton(ChangeFeed, repository.provided.history)
     todo_service = providers.Factory(
         TodoService,
         repository=repository,
         now=providers.Object(utc_now),
         new_id=new_id,
+        bus=message_bus,
+        kept_changes=settings.provided.history,
     )

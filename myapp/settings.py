@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from myapp.application.todo_service import CHANGES_KEPT
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
 
@@ -59,6 +60,12 @@ class Settings(BaseSettings):
     )
     connection_timeout: float = Field(
         default=5, gt=0, le=86_400, allow_inf_nan=False, description=_SECONDS
+    )
+    history: int = Field(
+        default=CHANGES_KEPT,
+        ge=0,
+        le=1_000_000_000,
+        description="a whole number from 0 to 1000000000",
     )
     host: str = Field(default="127.0.0.1", description="a host name or an address")
     port: int = Field(

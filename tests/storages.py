@@ -13,10 +13,10 @@ from tests.postgresql_server import shared_postgresql
 StorageUrl = Callable[[Path], str]
 """Answers the URL of the storage that belongs to an existing folder: empty at first."""
 
-_TABLES = ("todo_entry", "todo_entry_tag", "todo_tag")
+_TABLES = ("todo_change", "todo_entry", "todo_entry_tag", "todo_receipt", "todo_tag")
 _EMPTY = (
     f"TRUNCATE {', '.join(_TABLES)};"
-    " UPDATE todo_store SET revision = 0, entries = 0, open_entries = 0"
+    " UPDATE todo_store SET revision = 0, entries = 0, open_entries = 0, history_begin = 0"
 )
 _OBJECTS = "SELECT count(*) FROM pg_depend"  # where each leaves a trace
 

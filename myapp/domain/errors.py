@@ -42,6 +42,39 @@ class StaleTodoEntry(TodoError):
         self.entry_ids: Collection[UUID] = entry_ids
 
 
+class ChangeNotFound(TodoError):
+    """No change was stored under this revision."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"There is no change under the revision {revision}.")
+        self.revision = revision
+
+
+class HistoryForgotten(TodoError):
+    """What is asked for is older than the changes that are kept."""
+
+    def __init__(self, revision: int, begin: int) -> None:
+        super().__init__(f"The changes up to revision {begin} are no longer kept.")
+        self.revision = revision
+        self.begin = begin
+
+
+class ReceiptExists(TodoError):
+    """A request under this key has been carried out already."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"A request was carried out under the key {key!r} already.")
+        self.key = key
+
+
+class KeyReused(TodoError):
+    """A key that has named one request comes with another."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The key {key!r} has come with another request before.")
+        self.key = key
+
+
 class TooManyTags(TodoError):
     """An entry carries as many tags as it may already."""
 

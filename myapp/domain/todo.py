@@ -153,6 +153,11 @@ class TodoEntry:
         return self.completed_at is not None
 
     @property
+    def removed(self) -> bool:
+        """Whether the entry has been removed: only its history has it any more."""
+        return self.removed_at is not None
+
+    @property
     def due_moment(self) -> datetime | None:
         """The instant the entry is due, to compare by."""
         return self.due.moment if self.due else None

@@ -1,15 +1,17 @@
 """The storage of todo entries as the domain sees it: what it holds and how it is asked."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from myapp.domain.change import Change
 from myapp.domain.errors import InvalidValue
 from myapp.domain.text import fold, normalise
 from myapp.domain.todo import CONTENT_MOST, Priority, TodoEntry, normalise_tag
+from myapp.domain.todo_history import TodoHistory
 
 SORTED_CONTENT = 100
 """Entries are sorted by so many code points of their folded content."""
@@ -130,15 +132,41 @@ class TagUse:
     all: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """That a request was carried out, to be answered the same when it comes again.
+
+    `key` is the client's name for it, `digest` tells it from other requests, `at` is when
+    it came, `changes` what was stored for it.
+    """
+
+    key: str
+    digest: str
+    at: datetime
+    changes: Sequence[Change] = ()
+
+
 class TodoEntryRepository(ABC):
     """The todo entries at rest. Every call is atomic; what it has answered survives a crash.
 
     No reader sees a change before it is durable. Any call may raise StorageUnavailable.
     """
 
+    @property
+    @abstractmethod
+    def history(self) -> TodoHistory:
+        """What has happened to the entries."""
+
     @abstractmethod
     async def get(self, entry_id: UUID) -> TodoEntry:
         """Answer the entry; raises TodoEntryNotFound if never stored, or removed."""
+
+    @abstractmethod
+    async def last_states(self, entry_ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        """Answer what the entries are at one moment, also that they are removed.
+
+        Those that were never stored are left out, and those forgotten since their removal.
+        """
 
     @abstractmethod
     async def find(self, query: TodoQuery) -> Page:
@@ -149,13 +177,23 @@ class TodoEntryRepository(ABC):
         """
 
     @abstractmethod
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
+    async def save(
+        self, *entries: TodoEntry, receipt: Receipt | None = None
+    ) -> Sequence[Change]:
         """Store new, changed and removed entries together: all of them or none.
 
-        Answers them under their new revisions: each takes the next number of one sequence
-        that only grows and never repeats. Raises StaleTodoEntry if one is not based on its
-        stored revision (revision 0: must not be there), StorageFull if there is no space.
+        Answers the changes, with the entries under their new revisions: each takes the next
+        number of one sequence that only grows and never repeats. Raises StaleTodoEntry if
+        one is not based on its stored revision (revision 0: must not be there), StorageFull
+        if there is no space. What was removed can be based on, too, while it is kept.
+
+        A receipt is stored with them, even with none, and gets these changes; raises
+        ReceiptExists if there is one of the same key.
         """
+
+    @abstractmethod
+    async def receipt(self, key: str) -> Receipt | None:
+        """Answer the receipt under a key, if there is one."""
 
     @abstractmethod
     async def tags(self) -> Sequence[TagUse]:

@@ -1,5 +1,6 @@
 """The application as a process: its socket, its signals, why it could not start."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -8,12 +9,16 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _log = logging.getLogger(__name__)
 
 _FINISH_WITHIN = 30
 """Seconds that requests in flight have to finish after a signal to stop."""
 
+_STALLED = 10
+"""Seconds after which a client is cut off that has read nothing of a stream meanwhile."""
 
 _BACKLOG = 2_048
 
@@ -22,10 +27,18 @@ class AddressUnavailable(OSError):
     """The address cannot be listened on; the message says why and what to do."""
 
 
-def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None]) -> None:
+def serve(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    started: Callable[[int], None],
+    stopping: Callable[[], None],
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight.
 
-    Calls `started` with the port (0 asks for any that is free) once requests are taken.
+    Calls `started` with the port (0 asks for any that is free) once requests are taken, and
+    `stopping` once no more are, so that those end which have no end of their own.
     Raises AddressUnavailable, and whatever the application's lifespan raises at its start.
     """
     listener = _bind(host, port)
@@ -33,7 +46,7 @@ def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None])
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=_Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -44,7 +57,7 @@ def serve(app: ASGIApp, *, host: str, port: int, started: Callable[[int], None])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     try:
-        _Server(config, lambda: started(listener.getsockname()[1])).run([listener])
+        _Server(config, lambda: started(listener.getsockname()[1]), stopping).run([listener])
     except SystemExit:
         if application.start_error is not None:
             raise application.start_error from None
@@ -75,15 +88,73 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells when it takes requests."""
+    """Uvicorn, which tells when it takes requests, and when it takes no more."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._tell = started
+        self._started = started
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell()
+        self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
+
+
+class _Connection(HttpToolsProtocol):
+    """Uvicorn's connection, which cuts a client off that does not read what is streamed.
+
+    Whether the application waits to send more or has sent all: what waits takes memory, and
+    keeps the service from ending.
+    """
+
+    _answered: RequestResponseCycle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch_no_more()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answered is not None:
+            self.cycle = self._answered  # or another request that waits would be told of it
+        super().connection_lost(exc)
+        self._watch_no_more()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _watch(self) -> None:
+        """See in a while whether anything has been read of what waits by now."""
+        self._watch_no_more()
+        if self._answered is not None and self._answered.chunked_encoding:
+            waiting = self.transport.get_write_buffer_size()
+            self._stalled = self.loop.call_later(_STALLED, self._check, waiting)
+
+    def _watch_no_more(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _check(self, waiting: int) -> None:
+        if 0 < waiting <= self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self._watch()
 
 
 class _Application:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from httpx2 import Response
@@ -15,13 +15,18 @@ STATUSES = {
     "malformed-request": 400,
     "not-found": 404,
     "todo-entry-not-found": 404,
+    "change-not-found": 404,
     "method-not-allowed": 405,
     "too-many-tags": 409,
+    "id-taken": 409,
+    "entry-changed-since": 409,
+    "history-forgotten": 410,
     "todo-entry-changed": 412,
     "todo-entry-exists": 412,
     "content-too-large": 413,
     "unsupported-media-type": 415,
     "invalid-input": 422,
+    "idempotency-key-reused": 422,
     "internal-error": 500,
     "storage-unavailable": 503,
     "storage-full": 507,
@@ -51,6 +56,16 @@ class Entry(TypedDict):
     revision: int
 
 
+class Change(TypedDict):
+    """A change as it is answered."""
+
+    revision: int
+    kind: str
+    at: str
+    id: str
+    entry: Entry | None
+
+
 class Problem(TypedDict):
     """A problem document; `errors` is there for invalid input only."""
 
@@ -60,6 +75,9 @@ class Problem(TypedDict):
     detail: str
     instance: str
     errors: list[dict[str, str]]
+    operation: NotRequired[int]
+    after_change: NotRequired[Entry | None]
+    current: NotRequired[Entry | None]
 
 
 def body(pointer: str) -> Place:
@@ -96,6 +114,19 @@ def get(client: TestClient, entry_id: str) -> Entry:
     assert response.status_code == 200, response.text
     entry: Entry = response.json()
     return entry
+
+
+def changes(client: TestClient, path: str = "/todo/changes") -> list[Change]:
+    """Answer the changes listed there."""
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    listed: list[Change] = response.json()
+    return listed
+
+
+def last_change(client: TestClient) -> Change:
+    """Answer what happened last."""
+    return changes(client, "/todo/changes?limit=1000")[-1]
 
 
 def contents(response: Response) -> list[str]:

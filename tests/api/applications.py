@@ -1,8 +1,10 @@
 """How these tests build applications and talk to them: the one place that knows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from datetime import datetime
+from functools import partial
 from typing import Never
 from uuid import UUID
 
@@ -15,13 +17,16 @@ from starlette.types import Message, Receive, Scope, Send
 
 from myapp.app import create_app
 from myapp.container import ApplicationContainer
+from myapp.domain.change import Change
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import (
     Page,
+    Receipt,
     TagUse,
     TodoEntryRepository,
     TodoQuery,
 )
+from myapp.domain.todo_history import ChangePage, TodoHistory
 from myapp.settings import Settings
 from tests.storages import STORAGE_URLS
 
@@ -48,6 +53,21 @@ def build_app_on(repository: TodoEntryRepository) -> FastAPI:
 def open_client(app: FastAPI) -> TestClient:
     """Answer a client to be entered, which runs the lifespan; it follows no redirects."""
     return TestClient(app, follow_redirects=False)
+
+
+@contextmanager
+def open_forgetful_client(
+    storage_url: str, *, kept: int
+) -> Iterator[tuple[TestClient, Callable[[], None]]]:
+    """Answer a client, as entered, and what makes the application forget.
+
+    It then keeps so many changes.
+    """
+    settings = Settings(storage_url=storage_url, storage_dir=None, history=kept)
+    container = ApplicationContainer(settings=settings)
+    with open_client(create_app(settings, container)) as client:
+        assert client.portal is not None
+        yield client, partial(client.portal.call, container.todo_service().forget)
 
 
 @asynccontextmanager
@@ -102,19 +122,63 @@ class FailingTodoEntryRepository(TodoEntryRepository):
         self._error = error
         self._entry = entry
 
+    @property
+    def history(self) -> TodoHistory:
+        return _FailingTodoHistory(self._error, self._entry)
+
     async def get(self, entry_id: UUID) -> TodoEntry:
         return self._entry or self._fail()
 
     async def find(self, query: TodoQuery) -> Page:
         self._fail()
 
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
+    async def last_states(self, entry_ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        return dict.fromkeys(entry_ids, self._entry or self._fail())
+
+    async def save(
+        self, *entries: TodoEntry, receipt: Receipt | None = None
+    ) -> Sequence[Change]:
+        self._fail()
+
+    async def receipt(self, key: str) -> Receipt | None:
         self._fail()
 
     async def tags(self) -> Sequence[TagUse]:
         self._fail()
 
     async def check(self) -> None:
+        self._fail()
+
+    def _fail(self) -> Never:
+        raise self._error
+
+
+class _FailingTodoHistory(TodoHistory):
+    """The same of a history, in which the entry was just added."""
+
+    def __init__(self, error: Exception, entry: TodoEntry | None) -> None:
+        self._error = error
+        self._entry = entry
+
+    async def revision(self) -> int:
+        self._fail()
+
+    async def changes(self, since: int, *, limit: int) -> ChangePage:
+        self._fail()
+
+    async def changes_of(
+        self, entry_id: UUID, *, since: int | None = None, limit: int
+    ) -> ChangePage:
+        added = await self.change(0)
+        return ChangePage([added], added.revision)
+
+    async def change(self, revision: int) -> Change:
+        return Change(None, self._entry or self._fail())
+
+    async def entry_at(self, entry_id: UUID, revision: int) -> TodoEntry:
+        self._fail()
+
+    async def forget(self, *, keep: int, receipts_before: datetime) -> None:
         self._fail()
 
     def _fail(self) -> Never:

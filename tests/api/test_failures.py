@@ -23,6 +23,9 @@ _ENTRY = f"/todo/{number(7)}"
 _READS = [
     pytest.param("GET", "/todo", None, id="list"),
     pytest.param("GET", _ENTRY, None, id="get"),
+    pytest.param("GET", f"{_ENTRY}?at=1", None, id="get at"),
+    pytest.param("GET", "/todo/changes", None, id="changes"),
+    pytest.param("GET", f"{_ENTRY}/changes", None, id="changes of entry"),
     pytest.param("GET", "/tags", None, id="tags"),
     pytest.param("GET", "/health/ready", None, id="ready"),
 ]
@@ -31,6 +34,10 @@ _WRITES = [
     pytest.param("PUT", _ENTRY, {"content": "new"}, id="put"),
     pytest.param("PATCH", _ENTRY, {"content": "new"}, id="patch"),
     pytest.param("DELETE", _ENTRY, None, id="remove"),
+    pytest.param(
+        "POST", "/todo/batch", {"operations": [{"op": "remove", "id": number(7)}]}, id="batch"
+    ),
+    pytest.param("POST", "/todo/changes/1/undo", None, id="undo"),
     pytest.param("PUT", f"{_ENTRY}/tags/new", None, id="add tag"),
     pytest.param("DELETE", f"{_ENTRY}/tags/old", None, id="remove tag"),
 ]
@@ -66,6 +73,16 @@ def test_a_storage_that_cannot_answer_now_is_asked_again_later(
     problem = assert_problem(response, "storage-unavailable")
     assert response.headers["Retry-After"] == "7"
     assert problem["detail"] == "The storage is being moved."
+
+
+def test_a_key_that_cannot_be_looked_up_keeps_the_request_from_being_done() -> None:
+    error = StorageUnavailable("The storage is being moved.")
+    repository = FailingTodoEntryRepository(error, _stored())
+
+    with open_client(build_app_on(repository)) as client:
+        response = client.post("/todo", json={"content": "x"}, headers={"Idempotency-Key": "7"})
+
+    assert_problem(response, "storage-unavailable")
 
 
 @_any_change

@@ -45,6 +45,13 @@ _almost = st.fixed_dictionaries(
     },
 )
 
+_ids = st.sampled_from([number(7), number(8), number(7).upper()]) | _text
+_operations = st.fixed_dictionaries(
+    {"op": st.sampled_from(["create", "put", "patch", "remove", "tag", "untag"]) | _values},
+    optional={"id": _ids | _values, "entry": _almost | _values, "tag": _text | _values},
+)
+_batches = st.fixed_dictionaries({"operations": st.lists(_operations | _values, max_size=5)})
+
 _kinds = st.sampled_from(list(STORAGE_URLS))
 
 
@@ -80,6 +87,17 @@ def test_any_json_value_is_answered(
     _assert_answered(clients[kind].request(method, path, content=content, headers=JSON))
 
 
+@given(kind=_kinds, batch=_batches, dry_run=st.sampled_from(["true", "false"]))
+@_shared
+def test_any_batch_is_answered(
+    clients: Clients, kind: str, batch: object, dry_run: str
+) -> None:
+    path = f"/todo/batch?dry_run={dry_run}"
+    content = json.dumps(batch).encode("ascii")
+
+    _assert_answered(clients[kind].post(path, content=content, headers=JSON))
+
+
 @pytest.mark.parametrize(("method", "path"), _OPERATIONS)
 @given(kind=_kinds, content=st.binary(max_size=200))
 @_shared
@@ -109,7 +127,14 @@ def test_any_path_and_query_are_answered(
 @given(
     kind=_kinds,
     name=st.sampled_from(
-        ["If-Match", "If-None-Match", "Prefer", "Content-Type", "X-Request-Id"]
+        [
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "Prefer",
+            "Content-Type",
+            "X-Request-Id",
+        ]
     ),
     value=st.binary(max_size=30),
 )
@@ -121,7 +146,8 @@ def test_any_field_of_the_header_is_answered(
     client.put(_PATH, json={"content": "x"})
     field = {name.encode("ascii"): value}
 
-    for method, path in [*_OPERATIONS, ("GET", "/todo"), ("GET", _PATH)]:
+    reads = [("GET", "/todo"), ("GET", _PATH), ("GET", "/todo/changes")]
+    for method, path in [*_OPERATIONS, *reads]:
         content = None if method == "GET" else b'{"content": "x"}'
         response = client.request(method, path, content=content, headers={**_BYTES, **field})
         if response.status_code != 304:

@@ -32,6 +32,8 @@ _ID_OPERATIONS = [
     ("PUT", "/todo/{}", {"content": "x"}),
     ("PATCH", "/todo/{}", {"content": "x"}),
     ("DELETE", "/todo/{}", None),
+    ("GET", "/todo/{}?at=1", None),
+    ("GET", "/todo/{}/changes", None),
     ("PUT", "/todo/{}/tags/a", None),
     ("DELETE", "/todo/{}/tags/a", None),
 ]
@@ -75,6 +77,10 @@ _ID_OPERATIONS = [
         "%27%20OR%201=1--",
         "x" * 5_000,
         "%F0%9F%A6%B7",
+        "Batch",
+        "batches",
+        "change",
+        "events.json",
     ],
 )
 def test_an_id_in_any_other_spelling_is_refused(client: TestClient, spelling: str) -> None:
@@ -97,6 +103,10 @@ def test_an_id_in_any_other_spelling_is_refused(client: TestClient, spelling: st
         "/todo/%F4%90%80%80",
         f"/todo/{_ID}%FF",
         f"/todo/{_ID}/tags/%FF",
+        f"/todo/{_ID}/changes?%FF",
+        "/todo/changes?since=%FF",
+        "/todo/changes/%FF/undo",
+        "/todo/batch?%FF",
         f"/todo/{_ID}/tags/%FC",
         f"/todo/{_ID}/tags/a%E2%82",
         "/tags/%80",

@@ -22,13 +22,18 @@ _BODY = {413, 415}
 _STATUSES = {
     "list_entries": {200, 304, 422, 503, *_ANYWHERE},
     "add_entry": {201, *_WRITE, *_BODY},
-    "get_entry": {200, 304, 404, 422, 503, *_ANYWHERE},
+    "get_entry": {200, 304, 404, 410, 422, 503, *_ANYWHERE},
     "put_entry": {200, 201, 404, 412, *_WRITE, *_BODY},
     "change_entry": {200, 404, 412, *_WRITE, *_BODY},
     "remove_entry": {204, 404, 412, *_WRITE},
     "add_tag": {200, 404, 409, 412, *_WRITE},
     "remove_tag": {200, 404, 412, *_WRITE},
     "list_tags": {200, 304, 422, 503, *_ANYWHERE},
+    "carry_out_batch": {200, 404, 409, *_WRITE, *_BODY},
+    "list_changes": {200, 304, 410, 422, 503, *_ANYWHERE},
+    "list_changes_of_entry": {200, 304, 404, 410, 422, 503, *_ANYWHERE},
+    "follow_changes": {200, 422, 503, *_ANYWHERE},
+    "undo_change": {200, 404, 409, 410, *_WRITE},
     "live": {200, *_ANYWHERE},
     "ready": {200, 503, *_ANYWHERE},
     "explain_problem": {200, 404, *_ANYWHERE},
@@ -199,6 +204,7 @@ def _request_examples(name: str) -> list[tuple[str, Any]]:
         ("add_entry", "POST", "/todo"),
         ("put_entry", "PUT", f"/todo/{number(7)}"),
         ("change_entry", "PATCH", f"/todo/{number(8)}"),
+        ("carry_out_batch", "POST", "/todo/batch"),
     ],
 )
 def test_what_is_shown_as_a_request_works(
@@ -231,7 +237,7 @@ def test_a_patch_is_documented_in_both_its_media_types() -> None:
 
 
 def test_a_body_that_is_needed_is_required() -> None:
-    for name in ("add_entry", "put_entry", "change_entry"):
+    for name in ("add_entry", "put_entry", "change_entry", "carry_out_batch"):
         assert _OPERATIONS[name]["requestBody"]["required"] is True
 
 
@@ -245,6 +251,10 @@ def test_a_body_that_is_needed_is_required() -> None:
         ("get_entry", "304", {"ETag"}),
         ("put_entry", "201", {"Location"}),
         ("change_entry", "200", {"ETag"}),
+        ("list_changes", "200", {"ETag", "Link"}),
+        ("list_changes", "304", {"ETag"}),
+        ("list_changes_of_entry", "200", {"ETag", "Link"}),
+        ("list_changes_of_entry", "304", {"ETag"}),
         ("list_tags", "200", {"ETag"}),
         ("list_tags", "304", {"ETag"}),
     ],

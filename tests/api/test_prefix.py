@@ -55,6 +55,17 @@ def test_the_next_page_is_behind_the_prefix(client: TestClient, base: str) -> No
         assert client.get(_passed_on(base, link)).json()[0]["content"] == "y"
 
 
+def test_the_changes_that_come_next_are_behind_the_prefix(
+    client: TestClient, base: str
+) -> None:
+    client.put(f"{base}/todo/{number(7)}", json={"content": "x"})
+
+    for path in ("/todo/changes", f"/todo/{number(7)}/changes"):
+        link = client.get(f"{base}{path}").links["next"]["url"]
+        assert link == f"{_PREFIX}{path}?since=1"
+        assert client.get(_passed_on(base, link)).json() == []
+
+
 def test_the_document_names_the_prefix_as_the_server(client: TestClient, base: str) -> None:
     for _ in range(2):
         document = client.get(f"{base}/openapi.json").json()

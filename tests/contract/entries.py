@@ -23,6 +23,7 @@ from myapp.domain.todo import (
     normalise_tag,
 )
 from myapp.domain.todo_entry_repository import Page, Position, TodoEntryRepository, TodoQuery
+from tests.saving import save_all
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -46,7 +47,7 @@ def new_entry(
 
 async def save(repository: TodoEntryRepository, entry: TodoEntry) -> TodoEntry:
     """Store one entry, and answer it under its new revision."""
-    (stored,) = await repository.save(entry)
+    (stored,) = await save_all(repository, entry)
     return stored
 
 

@@ -33,6 +33,7 @@ from tests.contract.entries import (
 )
 from tests.contract.storages import Storage
 from tests.realistic_entries import BEGINNING, realistic_entries
+from tests.saving import save_all
 
 MICROSECOND = timedelta(microseconds=1)
 CHRISTMAS_EVE = date(2026, 12, 24)
@@ -297,7 +298,8 @@ async def test_an_order_follows_the_changes_of_its_entries(
     repository: TodoEntryRepository, sort: Sort, descending: bool
 ) -> None:
     query = TodoQuery(sort=sort, descending=descending)
-    one, two, gone = await repository.save(
+    one, two, gone = await save_all(
+        repository,
         new_entry("b", due=Due(NOON), priority=Priority.LOW),
         new_entry("c", due=Due(LATER), priority=Priority.MEDIUM, at=LATER),
         new_entry("gone"),
@@ -336,7 +338,7 @@ async def test_pages_of_any_size_hold_together_what_one_page_holds(
 async def test_a_page_tells_where_to_go_on_only_if_there_is_more(
     repository: TodoEntryRepository,
 ) -> None:
-    stored = await repository.save(new_entry("a"), new_entry("b"), new_entry("not this"))
+    stored = await save_all(repository, new_entry("a"), new_entry("b"), new_entry("not this"))
     page = await repository.find(TodoQuery(limit=2))
     assert page.next == Position(stored[1].created_at, stored[1].id)
     assert (await repository.find(TodoQuery(limit=3))).next is None
@@ -362,7 +364,7 @@ async def test_a_page_holds_as_many_entries_as_asked_for(
 async def test_the_total_counts_the_matching_entries_of_all_pages(
     repository: TodoEntryRepository,
 ) -> None:
-    stored = await repository.save(*realistic_entries(60))
+    stored = await save_all(repository, *realistic_entries(60))
     done = sum(entry.done for entry in stored)
     assert 2 < done < 60
     pages = await pages_of(repository, TodoQuery(done=True, limit=2, counted=True))
@@ -428,7 +430,7 @@ async def test_an_entry_whose_key_stays_is_seen_once_whatever_comes_and_goes(
     seen: list[UUID] = []
     with TemporaryDirectory() as folder:
         async with storage.open(Path(folder)) as repository:
-            there_all_along = await repository.save(*realistic_entries(10))
+            there_all_along = await save_all(repository, *realistic_entries(10))
             for events in chain(between_pages, repeat(())):
                 page = await repository.find(query)
                 seen += [entry.id for entry in page.entries]

@@ -14,6 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import ClauseElement, Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from myapp.domain.change import ChangeKind
+from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
 from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
@@ -22,8 +24,9 @@ from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.contract.entries import LATER, entries_of, new_entry, save
 from tests.postgresql_server import shared_postgresql
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
-_NEXT, _AFTER_NEXT = "0002", "0003"
+_BEFORE, _NEXT, _AFTER_NEXT = (f"{int(SCHEMA) + number:04}" for number in (-1, 1, 2))
 _MIGRATION = """
 from alembic import op
 
@@ -223,11 +226,75 @@ async def test_a_server_without_the_newest_tables_is_refused_until_somebody_migr
         assert await _entries_in(postgresql_url) == stored
 
 
+async def test_the_history_of_a_database_of_the_schema_before_begins_now(url: str) -> None:
+    stored = await _filled_before(url)
+    await open_archive(url).migrate()
+    assert await _entries_in(url) == stored
+    async with open_storage(url) as repository:
+        history, last = repository.history, stored[-1].revision
+        page = await history.changes(last, limit=10)
+        assert (list(page.changes), page.next) == ([], last)
+        with pytest.raises(HistoryForgotten) as caught:
+            await history.changes(last - 1, limit=10)
+        assert caught.value.begin == last
+        for entry in stored:
+            assert await history.entry_at(entry.id, last) == entry
+            assert list((await history.changes_of(entry.id, limit=10)).changes) == []
+
+
+async def test_entries_of_the_schema_before_can_be_changed_and_given_back(url: str) -> None:
+    first, second, *_ = stored = await _filled_before(url)
+    await open_archive(url).migrate()
+    async with open_storage(url) as repository:
+        edit, removal = changes = await repository.save(
+            first.change(at=LATER, content="changed"), second.remove(at=LATER)
+        )
+        assert [change.before for change in changes] == [first, second]
+    async with open_storage(url) as repository:
+        page = await repository.history.changes(stored[-1].revision, limit=10)
+        assert list(page.changes) == list(changes)
+        undone, restored = await repository.save(edit.undo(at=LATER), removal.undo(at=LATER))
+        assert restored.kind is ChangeKind.RESTORED
+        assert [entry.content for entry in (undone.after, restored.after)] == [
+            first.content,
+            second.content,
+        ]
+
+
+async def test_a_file_of_the_schema_before_is_migrated_when_it_is_opened(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    stored = await _filled_before(sqlite_url)
+    assert await _entries_in(sqlite_url) == stored
+    assert (await open_archive(sqlite_url).status()).schema == SCHEMA
+    (copy,) = tmp_path.glob("todos.db.*")
+    assert (await open_archive(f"sqlite:///{copy}").status()).schema == _BEFORE
+
+
+async def test_the_release_before_must_not_store_what_the_history_is_not_told(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(url)
+    for module in (migrating, sqlite_file):
+        monkeypatch.setattr(module, "SCHEMA", _BEFORE)
+    with pytest.raises(UnsupportedStorage, match=f"schema {SCHEMA}.* newer release"):
+        await _entries_in(url)
+
+
+async def _filled_before(url: str) -> list[TodoEntry]:
+    """Fill a storage of the schema before this release's, and answer its entries."""
+    stored = await _filled(url)
+    async with _connected(url) as connection:
+        await connection.run_sync(migrating.downgrade, _BEFORE)
+    assert (await open_archive(url).status()).schema == _BEFORE
+    return stored
+
+
 async def _filled(url: str) -> list[TodoEntry]:
     """Migrate and fill the storage, and answer its entries."""
     await open_archive(url).migrate()
     async with open_storage(url) as repository:
-        return list(await repository.save(*realistic_entries(20)))
+        return await save_all(repository, *realistic_entries(20))
 
 
 async def _entries_in(url: str) -> list[TodoEntry]:

@@ -25,6 +25,7 @@ from tests.contract.few_values import DRAFTS, QUERIES, starting_after
 from tests.contract.storages import Storage
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
 _IDS = st.integers(min_value=0, max_value=2**128 - 1).map(lambda number: UUID(int=number))
 _MANY_DRAFTS = st.lists(
@@ -84,14 +85,14 @@ async def _live(
     repository: TodoEntryRepository, drafts: Sequence[TodoEntry], later: Sequence[TodoEntry]
 ) -> None:
     """Store entries, and then remove some, and give others what the later ones have."""
-    present = list(await repository.save(*drafts))
+    present = await save_all(repository, *drafts)
     for number, draft in enumerate(later):
         place = number * 7 % len(present)
         if number % 3 == 0 and len(present) > 1:
             await repository.save(present.pop(place).remove(at=LATER))
         else:
             changed = present[place].change(at=LATER, content=draft.content, due=draft.due)
-            (present[place],) = await repository.save(changed)
+            (present[place],) = await save_all(repository, changed)
 
 
 async def _assert_alike(

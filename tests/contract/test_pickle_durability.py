@@ -9,11 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from myapp.domain.errors import StaleTodoEntry, StorageUnavailable, TodoEntryNotFound
-from myapp.domain.todo_entry_repository import Page, TagUse, TodoEntryRepository, TodoQuery
+from myapp.domain.errors import (
+    ReceiptExists,
+    StaleTodoEntry,
+    StorageUnavailable,
+    TodoEntryNotFound,
+)
+from myapp.domain.todo_entry_repository import (
+    Page,
+    Receipt,
+    TagUse,
+    TodoEntryRepository,
+    TodoQuery,
+)
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
-from tests.contract.entries import LATER, entries_of, new_entry, save
+from tests.contract.entries import LATER, NOON, entries_of, new_entry, save
+from tests.contract.following import follow
+from tests.saving import save_all
+
+RECEIPT = Receipt(key="8e03978e", digest="a digest", at=NOON)
 
 
 class SlowDisk(Disk):
@@ -71,14 +86,15 @@ async def seen(repository: TodoEntryRepository) -> tuple[Page, list[TagUse]]:
 async def test_a_save_is_neither_seen_nor_acknowledged_before_it_is_durable(
     repository: TodoEntryRepository, disk: SlowDisk
 ) -> None:
-    to_change, to_remove = await repository.save(
-        new_entry("old", tags=("old",)), new_entry("gone", tags=("gone",))
+    to_change, to_remove = await save_all(
+        repository, new_entry("old", tags=("old",)), new_entry("gone", tags=("gone",))
     )
     before = await seen(repository)
     added = new_entry("added", tags=("new",))
     async with disk.held():
         saving = asyncio.create_task(
-            repository.save(
+            save_all(
+                repository,
                 added,
                 to_change.change(at=LATER, content="changed", tags=()),
                 to_remove.remove(at=LATER),
@@ -106,7 +122,9 @@ async def test_what_is_under_way_counts_as_stored_for_those_that_save(
     stored = await save(repository, new_entry())
     added = new_entry()
     async with disk.held():
-        saving = asyncio.create_task(repository.save(stored.add_tag("first", at=LATER), added))
+        saving = asyncio.create_task(
+            save_all(repository, stored.add_tag("first", at=LATER), added)
+        )
         await disk.waited_for()
         for late in (stored.add_tag("second", at=LATER), added):
             with pytest.raises(StaleTodoEntry):
@@ -158,6 +176,60 @@ async def test_a_save_that_the_disk_refuses_is_never_seen(
     taken = await save(repository, changed)
     assert taken.revision > stored.revision + 1, "the refused save's revision stays unused"
     assert await entries_of(repository) == [taken]
+
+
+async def test_neither_a_change_nor_its_receipt_is_seen_before_it_is_durable(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    history = repository.history
+    (known,) = await repository.save(new_entry())
+    async with disk.held():
+        saving = asyncio.create_task(
+            repository.save(known.after.complete(at=LATER), receipt=RECEIPT)
+        )
+        await disk.waited_for()
+        assert await history.revision() == known.revision
+        assert await follow(history, 0) == [known]
+        assert await repository.receipt(RECEIPT.key) is None
+    (change,) = await saving
+    assert await follow(history, 0) == [known, change]
+    receipt = await repository.receipt(RECEIPT.key)
+    assert receipt is not None and list(receipt.changes) == [change]
+
+
+async def test_a_save_waits_for_the_one_under_its_key_that_is_under_way(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    async with disk.held():
+        first = asyncio.create_task(repository.save(new_entry(), receipt=RECEIPT))
+        await disk.waited_for()
+        second = asyncio.create_task(repository.save(new_entry(), receipt=RECEIPT))
+        await disk.waited_for()
+        assert not second.done()
+    with pytest.raises(ReceiptExists):
+        await second
+    assert await follow(repository.history, 0) == list(await first)
+
+
+async def test_neither_a_change_nor_its_receipt_that_the_disk_refuses_is_ever_seen(
+    repository: TodoEntryRepository, disk: SlowDisk
+) -> None:
+    async with disk.held():
+        saves = [
+            asyncio.create_task(repository.save(new_entry(), receipt=RECEIPT)) for _ in "12"
+        ]
+        await disk.waited_for()
+        disk.fails = True
+    for saving in saves:
+        with pytest.raises(StorageUnavailable):
+            await saving
+    disk.fails = False
+    async with asyncio.timeout(30):
+        await _recovered(repository)
+    assert await follow(repository.history, 0) == []
+    assert await repository.receipt(RECEIPT.key) is None
+    (change,) = await repository.save(new_entry(), receipt=RECEIPT)
+    assert await follow(repository.history, 0) == [change]
 
 
 async def _recovered(repository: TodoEntryRepository) -> None:

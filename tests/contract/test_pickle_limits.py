@@ -13,6 +13,7 @@ from myapp.infrastructure.database import journal, pickle_todo_entry_repository
 from myapp.infrastructure.database.frames import VERSION
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
 from tests.realistic_entries import BEGINNING, realistic_entries
+from tests.saving import save_all
 
 
 async def test_more_entries_than_it_is_made_for_are_warned_about_once(
@@ -41,7 +42,7 @@ async def test_a_journal_of_an_older_format_is_written_anew_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_pickle_storage(tmp_path) as repository:
-        stored = await repository.save(*realistic_entries(3))
+        stored = await save_all(repository, *realistic_entries(3))
     path = tmp_path / "todo.journal"
     former = path.stat().st_ino
 

@@ -10,6 +10,7 @@ from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.contract.entries import entries_of, new_entry
 from tests.postgresql_server import PostgresqlServer, shared_postgresql
+from tests.saving import save_all
 
 _NAME = "limits"
 _NO_INDEX = "no index for searches"
@@ -35,7 +36,9 @@ async def test_without_the_extension_searches_find_the_same_and_it_is_said_why_t
         await open_archive(modest_url).migrate()
         assert "pg_trgm cannot be created" in caplog.text
         async with open_storage(modest_url) as repository:
-            stored = await repository.save(new_entry("Lange Straße"), new_entry("100 % oat"))
+            stored = await save_all(
+                repository, new_entry("Lange Straße"), new_entry("100 % oat")
+            )
             for search, entry in [("STRASSE", stored[0]), ("% oat", stored[1])]:
                 assert await entries_of(repository, TodoQuery(search=search)) == [entry]
     assert _NO_INDEX in caplog.text

@@ -116,7 +116,7 @@ async def _plan(connections: Connections, query: TodoQuery, page: _PageOf) -> Se
     search = connections.dialect.search
     statement = page(Shape.of(query), search)
     with _last_executed() as executed:
-        await connections.fetch(statement, values_of(query, search) | {"window": 100})
+        await connections.fetch(statement, {**values_of(query, search), "window": 100})
     async with connections.connect() as connection:
         return await connection.run_sync(_explain, *executed[0])
 

@@ -16,6 +16,7 @@ from tests.contract import entries as arbitrary
 from tests.contract.entries import LATER, entries_of, new_entry, save
 from tests.contract.storages import Storage
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
 
 @given(drafts=st.lists(arbitrary.entries, max_size=4, unique_by=lambda entry: entry.id))
@@ -25,7 +26,7 @@ async def test_every_field_of_every_entry_is_kept(
 ) -> None:
     with TemporaryDirectory() as folder:
         async with persistent.open(Path(folder)) as repository:
-            stored = await repository.save(*drafts)
+            stored = await save_all(repository, *drafts)
             assert [replace(entry, revision=0) for entry in stored] == drafts
             assert [await repository.get(entry.id) for entry in stored] == list(stored)
         async with persistent.open(Path(folder)) as repository:
@@ -35,8 +36,8 @@ async def test_every_field_of_every_entry_is_kept(
 
 async def test_changes_and_removals_are_kept(persistent: Storage, tmp_path: Path) -> None:
     async with persistent.open(tmp_path) as repository:
-        one, two = await repository.save(
-            new_entry("one", tags=("home",)), new_entry("two", tags=("shop",))
+        one, two = await save_all(
+            repository, new_entry("one", tags=("home",)), new_entry("two", tags=("shop",))
         )
         changed = await save(repository, one.add_tag("new", at=LATER).complete(at=LATER))
         await repository.save(two.remove(at=LATER))
@@ -58,7 +59,7 @@ async def test_what_is_answered_is_the_same_after_reopening(
         TodoQuery(sort=Sort.PRIORITY, done=False),
     ]
     async with persistent.open(tmp_path) as repository:
-        stored = await repository.save(*realistic_entries(60))
+        stored = await save_all(repository, *realistic_entries(60))
         await repository.save(*(entry.remove(at=LATER) for entry in stored[::7]))
         pages = [await repository.find(query) for query in queries]
         tags = await repository.tags()
@@ -108,8 +109,8 @@ async def test_no_revision_is_reused_after_everything_was_removed(
 ) -> None:
     async with persistent.open(tmp_path) as repository:
         for _ in range(3):
-            stored = await repository.save(*realistic_entries(1_000))
-            removed = await repository.save(*(entry.remove(at=LATER) for entry in stored))
+            stored = await save_all(repository, *realistic_entries(1_000))
+            removed = await save_all(repository, *(entry.remove(at=LATER) for entry in stored))
         assert await entries_of(repository) == []
     last = max(entry.revision for entry in removed)
     async with persistent.open(tmp_path) as repository:
@@ -122,7 +123,7 @@ async def test_a_stale_change_is_still_stale_after_reopening(
     persistent: Storage, tmp_path: Path
 ) -> None:
     async with persistent.open(tmp_path) as repository:
-        overtaken, gone = await repository.save(new_entry(), new_entry())
+        overtaken, gone = await save_all(repository, new_entry(), new_entry())
         current = await save(repository, overtaken.complete(at=LATER))
         await repository.save(gone.remove(at=LATER))
     late = [

@@ -19,6 +19,7 @@ from tests.contract.entries import (
 )
 from tests.contract.storages import Storage
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
 FOUND = [
     ("milk", "buy oat milk"),
@@ -205,8 +206,11 @@ NOT_FOUND = [
 async def test_a_search_finds_a_folded_part_of_content_or_notes(
     repository: TodoEntryRepository, search: str, text: str
 ) -> None:
-    in_content, in_notes, _ = await repository.save(
-        new_entry(text), new_entry("###", notes=f"###\n{text}\n###"), new_entry("###")
+    in_content, in_notes, _ = await save_all(
+        repository,
+        new_entry(text),
+        new_entry("###", notes=f"###\n{text}\n###"),
+        new_entry("###"),
     )
     found = await entries_of(repository, TodoQuery(search=search))
     assert found == [in_content, in_notes]
@@ -247,8 +251,8 @@ async def test_a_search_finds_nothing_else(
 async def test_a_search_finds_a_whole_folded_tag(
     repository: TodoEntryRepository, search: str, tag: str
 ) -> None:
-    tagged, _ = await repository.save(
-        new_entry("###", tags=("!", tag, "~")), new_entry("###", tags=("!", "~"))
+    tagged, _ = await save_all(
+        repository, new_entry("###", tags=("!", tag, "~")), new_entry("###", tags=("!", "~"))
     )
     assert await entries_of(repository, TodoQuery(search=search)) == [tagged]
 
@@ -309,7 +313,7 @@ async def test_a_search_finds_across_the_lines_of_notes(
 async def test_an_empty_search_finds_everything(
     repository: TodoEntryRepository, search: str
 ) -> None:
-    stored = await repository.save(new_entry("milk"), new_entry("bread"))
+    stored = await save_all(repository, new_entry("milk"), new_entry("bread"))
     assert await entries_of(repository, TodoQuery(search=search)) == list(stored)
 
 
@@ -326,13 +330,15 @@ async def test_a_search_reaches_the_end_of_the_longest_texts(
 async def test_a_search_follows_the_changes_of_an_entry(
     repository: TodoEntryRepository,
 ) -> None:
-    one, two = await repository.save(
+    one, two = await save_all(
+        repository,
         new_entry("milk", notes="sweet", tags=("shop",)),
         new_entry("bread", notes="brown", tags=("bakery",)),
     )
     for search in ("milk", "sweet", "shop"):
         assert await entries_of(repository, TodoQuery(search=search)) == [one]
-    changed, _ = await repository.save(
+    changed, _ = await save_all(
+        repository,
         one.change(at=LATER, content="honey", notes="golden", tags=("market",)),
         two.remove(at=LATER),
     )
@@ -378,7 +384,7 @@ async def test_a_search_finds_what_the_domain_says_it_matches(
 ) -> None:
     with TemporaryDirectory() as folder:
         async with storage.open(Path(folder)) as repository:
-            stored = await repository.save(*REALISTIC)
+            stored = await save_all(repository, *REALISTIC)
             for search in searches:
                 query = TodoQuery(search=search)
                 expected = [entry for entry in stored if query.matches(entry)]

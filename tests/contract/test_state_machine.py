@@ -1,42 +1,26 @@
 """Every repository against a plain dict, through arbitrary lives of a few entries."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cmp_to_key
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
-import uvloop
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import (
-    Sort,
-    TagUse,
-    TodoEntryRepository,
-    TodoQuery,
-)
+from myapp.domain.todo_entry_repository import Sort, TagUse, TodoQuery
 from tests.contract.entries import entries_of
 from tests.contract.few_values import DRAFTS, IDS, MOMENTS, QUERIES, starting_after
+from tests.contract.storage_machine import StorageMachine
 from tests.contract.storages import Storage
-
-Answer = TypeVar("Answer")
+from tests.saving import save_all
 
 STANDING_QUERIES = [
     TodoQuery(search="s", sort=Sort.CONTENT, limit=2),
@@ -44,26 +28,14 @@ STANDING_QUERIES = [
 ]
 
 
-class Lives(RuleBasedStateMachine):
+class Lives(StorageMachine):
     """What is stored, and a dict that says what should be."""
-
-    _storage: Storage
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = TemporaryDirectory()
-        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        self._opened = AsyncExitStack()
         self._present: dict[UUID, TodoEntry] = {}
+        self._removed: dict[UUID, int] = {}
         self._revision = 0
-        self._repository = self._open()
-
-    def teardown(self) -> None:
-        """Give everything back."""
-        super().teardown()
-        self._run(self._opened.aclose())
-        self._runner.close()
-        self._folder.cleanup()
 
     @rule(drafts=st.lists(DRAFTS, min_size=1, max_size=3))
     def create(self, drafts: list[TodoEntry]) -> None:
@@ -91,10 +63,10 @@ class Lives(RuleBasedStateMachine):
     def get(self, entry_id: UUID) -> None:
         """Ask for an entry that may be there."""
         if entry_id in self._present:
-            assert self._run(self._repository.get(entry_id)) == self._present[entry_id]
+            assert self.run(self.repository.get(entry_id)) == self._present[entry_id]
         else:
             with pytest.raises(TodoEntryNotFound):
-                self._run(self._repository.get(entry_id))
+                self.run(self.repository.get(entry_id))
 
     @rule(query=QUERIES, start=st.none() | DRAFTS)
     def find(self, query: TodoQuery, start: TodoEntry | None) -> None:
@@ -104,7 +76,7 @@ class Lives(RuleBasedStateMachine):
         if start is not None:
             query = starting_after(query, start)
             following = [entry for entry in matching if _precedes(start, entry, query)]
-        page = self._run(self._repository.find(query))
+        page = self.run(self.repository.find(query))
         assert list(page.entries) == following[: query.limit]
         assert (page.next is None) == (len(following) <= query.limit)
         assert page.total == (len(matching) if query.counted else None)
@@ -113,14 +85,7 @@ class Lives(RuleBasedStateMachine):
     @rule(query=QUERIES)
     def walk(self, query: TodoQuery) -> None:
         """Ask for one page after the other."""
-        assert self._run(entries_of(self._repository, query)) == self._matching(query)
-
-    @precondition(lambda self: self._storage.persists)
-    @rule()
-    def reopen(self) -> None:
-        """Close the storage, and open it again."""
-        self._run(self._opened.aclose())
-        self._repository = self._open()
+        assert self.run(entries_of(self.repository, query)) == self._matching(query)
 
     @invariant()
     def check(self) -> None:
@@ -129,17 +94,10 @@ class Lives(RuleBasedStateMachine):
         every = Counter(tag for entry in entries for tag in entry.tags)
         still_open = Counter(tag for entry in entries if not entry.done for tag in entry.tags)
         uses = [TagUse(tag, still_open[tag], every[tag]) for tag in sorted(every)]
-        assert list(self._run(self._repository.tags())) == uses
-        assert self._run(self._repository.find(TodoQuery(limit=1))).revision == self._revision
+        assert list(self.run(self.repository.tags())) == uses
+        assert self.run(self.repository.find(TodoQuery(limit=1))).revision == self._revision
         for query in STANDING_QUERIES:
             self.walk(query)
-
-    def _open(self) -> TodoEntryRepository:
-        opening = self._storage.open(Path(self._folder.name))
-        return self._run(self._opened.enter_async_context(opening))
-
-    def _run(self, answering: Coroutine[Any, Any, Answer]) -> Answer:
-        return self._runner.run(answering)
 
     def _changed(self, draft: TodoEntry, at: datetime) -> TodoEntry:
         before = self._present.get(draft.id)
@@ -161,14 +119,14 @@ class Lives(RuleBasedStateMachine):
         stale = {
             entry.id
             for entry in entries
-            if times_given[entry.id] > 1 or entry.revision != self._revision_of(entry.id)
+            if times_given[entry.id] > 1 or entry.revision not in self._bases_of(entry.id)
         }
         if stale:
             with pytest.raises(StaleTodoEntry) as caught:
-                self._run(self._repository.save(*entries))
+                self.run(self.repository.save(*entries))
             assert set(caught.value.entry_ids) == stale
             return
-        stored = self._run(self._repository.save(*entries))
+        stored = self.run(save_all(self.repository, *entries))
         assert [replace(entry, revision=0) for entry in stored] == [
             replace(entry, revision=0) for entry in entries
         ]
@@ -176,11 +134,14 @@ class Lives(RuleBasedStateMachine):
             assert entry.revision > self._revision
             self._revision = entry.revision
             self._present[entry.id] = entry
-            if entry.removed_at is not None:
-                del self._present[entry.id]
+            if entry.removed:
+                self._removed[entry.id] = self._present.pop(entry.id).revision
 
-    def _revision_of(self, entry_id: UUID) -> int:
-        return self._present[entry_id].revision if entry_id in self._present else 0
+    def _bases_of(self, entry_id: UUID) -> set[int]:
+        """Answer the revisions that what is stored next under this id may be based on."""
+        if entry_id in self._present:
+            return {self._present[entry_id].revision}
+        return {0, self._removed.get(entry_id, 0)}
 
     def _matching(self, query: TodoQuery) -> list[TodoEntry]:
         """Answer the entries on all pages of a query."""

@@ -5,6 +5,7 @@ from collections import Counter
 from myapp.domain.todo_entry_repository import TagUse, TodoEntryRepository
 from tests.contract.entries import LATER, entries_of, new_entry, save
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
 
 async def test_without_entries_no_tag_is_in_use(repository: TodoEntryRepository) -> None:
@@ -72,7 +73,7 @@ async def test_tag_counts_follow_an_entry_through_its_life(
 
 
 async def test_tag_counts_are_those_of_the_entries(repository: TodoEntryRepository) -> None:
-    stored = await repository.save(*realistic_entries(200))
+    stored = await save_all(repository, *realistic_entries(200))
     await repository.save(
         *(entry.remove(at=LATER) for entry in stored[:50]),
         *(entry.change(at=LATER, done=not entry.done) for entry in stored[50:100]),

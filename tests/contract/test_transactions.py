@@ -13,6 +13,7 @@ from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.storage import open_storage
 from tests.contract.entries import new_entry
 from tests.postgresql_server import shared_postgresql
+from tests.saving import save_all
 from tests.storages import STORAGE_URLS
 
 FAILS_ONCE = """
@@ -55,7 +56,7 @@ async def test_a_save_is_tried_again_when_its_connection_was_lost_before_the_com
     repository: TodoEntryRepository,
 ) -> None:
     with _lost_at("INSERT INTO todo_entry "):
-        (stored,) = await repository.save(new_entry())
+        (stored,) = await save_all(repository, new_entry())
     assert await repository.get(stored.id) == stored
 
 
@@ -67,14 +68,14 @@ async def test_a_save_is_not_tried_again_once_its_commit_was_sent(
         await repository.save(entry)
     with pytest.raises(TodoEntryNotFound):
         await repository.get(entry.id)
-    (stored,) = await repository.save(entry)
+    (stored,) = await save_all(repository, entry)
     assert stored.revision == 1
 
 
 async def test_a_read_is_tried_again_when_its_connection_was_lost(
     repository: TodoEntryRepository,
 ) -> None:
-    (stored,) = await repository.save(new_entry())
+    (stored,) = await save_all(repository, new_entry())
     with _lost_at("SELECT "):
         assert await repository.get(stored.id) == stored
 
@@ -88,7 +89,7 @@ async def test_a_save_given_up_by_its_caller_is_stored_all_the_same(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    (other,) = await repository.save(new_entry())  # in the same transaction, or the next
+    (other,) = await save_all(repository, new_entry())  # in the same transaction, or the next
     assert (await repository.get(entry.id)).revision < other.revision
 
 
@@ -100,7 +101,7 @@ async def test_a_save_that_yielded_to_another_is_tried_again(
     database = url.rpartition("/")[2]
     shared_postgresql().execute(FAILS_ONCE.format(state=state), database=database)
     async with open_storage(url) as repository:
-        (stored,) = await repository.save(new_entry())
+        (stored,) = await save_all(repository, new_entry())
         assert await repository.get(stored.id) == stored
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.programs import required_program
-from tests.e2e.running_server import PATIENCE, Launcher, RunningServer
+from tests.e2e.running_server import PATIENCE, Launcher, RunningServer, wait_until
 from tests.storages import STORAGE_URLS
 
 LIST = "curl localhost:8080/todo/"
@@ -18,6 +18,7 @@ ADD = (
     "localhost:8080/todo/"
 )
 
+QUOTE = '"'
 AN_ID = rb'"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
 A_TIME = rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"'
 
@@ -63,6 +64,30 @@ def test_the_first_session_answers_what_is_written(
         b'"due":null,"done":false,"completed_at":null,"created_at":"TIME",'
         b'"updated_at":"TIME","revision":1}]' % entry_id
     )
+
+
+def test_what_happens_can_be_followed_repeated_and_undone(
+    type_in: Type, launcher: Launcher, server: RunningServer
+) -> None:
+    todo, as_json = "localhost:8080/todo", '-H "Content-Type: application/json"'
+    add = f"""{as_json} -H "Idempotency-Key: bread-1" -d '{{"content": "buy bread"}}' {todo}"""
+    following = launcher.start({}, ("curl", "-sN", f"localhost:{server.port}/todo/events"))
+    wait_until(lambda: b"id: 0\n" in following.out.read_bytes(), "it is told where it begins")
+
+    entry_id = type_in(f"curl {add}", server)
+    entry = f"{todo}/{entry_id.decode('ascii').strip(QUOTE)}"
+    type_in(f"""curl -X PATCH {as_json} -d '{{"done": true}}' {entry}""", server)
+    again = type_in(f"curl {add}", server)
+    undone = type_in(f"curl -X POST {todo}/changes/2/undo", server)
+    changes = type_in(f"curl {entry}/changes", server)
+
+    assert again == entry_id
+    assert re.findall(rb'"kind":"(\w+)"', changes) == [b"added", b"completed", b"reopened"]
+    assert undone in changes
+    wait_until(lambda: undone in following.out.read_bytes(), "the last change is told of")
+    told = re.findall(rb"event: (\w+)\ndata: (.*)\n", following.out.read_bytes())
+    assert [kind for kind, _ in told] == [b"added", b"completed", b"reopened"]
+    assert b"[%b]" % b",".join(change for _, change in told) == changes
 
 
 def test_a_restart_answers_the_same_bytes(

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database import journal_writer
+from myapp.infrastructure.database import contents, journal_writer
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     open_pickle_storage,
 )
-from tests.faults.short_ways import todo
+from tests.faults.short_ways import forget, todo
+from tests.saving import save_all
 
 ENTRIES = 6
 CHANGES = 24
@@ -84,11 +85,14 @@ async def _script(folder: Path, acknowledged: int, steps: int) -> None:
 
     async with open_pickle_storage(folder, _KillingDisk(steps)) as repository:
         new = [todo(number, state(number, 0)) for number in range(ENTRIES)]
-        *_, entry = stored = await repository.save(*new)
+        *_, entry = stored = await save_all(repository, *new)
         note(stored, 0)
         for change in range(1, CHANGES + 1):
             content = state(entry.id.int, change)
-            (entry,) = await repository.save(entry.change(at=entry.updated_at, content=content))
+            await forget(repository)
+            (entry,) = await save_all(
+                repository, entry.change(at=entry.updated_at, content=content)
+            )
             note([entry], change)
 
 
@@ -106,7 +110,7 @@ def _run(folder: Path, steps: int) -> int:
 
 def main(folder: Path) -> None:
     """Kill the script at every step, until it runs through."""
-    journal_writer._CHUNK = _CHUNK
+    contents._CHUNK = journal_writer._COMPACT_BEYOND = _CHUNK
     steps = 0
     while (code := _run(folder / str(steps), steps)) == -signal.SIGKILL:
         steps += 1

@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
+from myapp import app
 from tests.faults.short_ways import DEADLINE
 
 Json = Any  # whatever JSON can hold: a test looks for what it expects there
@@ -27,11 +28,18 @@ _ROOT = Path(__file__).parents[2]
 class ServerProcess:
     """A server on a folder, listening once this is made; killed at the end if it still runs.
 
-    `url` is that of a storage which is elsewhere than in the folder, and `tracer` a command
-    to run the server under.
+    `url` is that of a storage which is elsewhere than in the folder, `tracer` a command to
+    run the server under, and `module` what serves.
     """
 
-    def __init__(self, folder: Path, *, url: str = "", tracer: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        url: str = "",
+        tracer: Sequence[str] = (),
+        module: str = app.__name__,
+    ) -> None:
         self._log = folder.with_name(f"{folder.name}.log")
         environment = {
             "TODOAPP_STORAGE_DIR": "" if url else str(folder),
@@ -42,7 +50,7 @@ class ServerProcess:
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*tracer, sys.executable, "-m", "myapp.app"],
+                [*tracer, sys.executable, "-m", module],
                 cwd=_ROOT,
                 env=os.environ | environment,
                 stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry, TodoFields
 from myapp.domain.todo_entry_repository import PAGE_MOST, TodoQuery
 from myapp.infrastructure.database.disk import Disk
@@ -66,6 +67,28 @@ async def entries_in(folder: Path, disk: Disk | None = None) -> dict[UUID, TodoE
     """Answer the entries that a start of the service would find."""
     async with opened(folder, disk) as repository:
         return await all_entries(repository)
+
+
+async def check_history(repository: PickleTodoEntryRepository) -> None:
+    """Fail unless the changes that are kept tell how the entries came to be what they are."""
+    history = repository.history
+    try:
+        changes = (await history.changes(0, limit=PAGE_MOST)).changes
+    except HistoryForgotten as forgotten:
+        changes = (await history.changes(forgotten.begin, limit=PAGE_MOST)).changes
+    assert len(changes) < PAGE_MOST
+    states: dict[UUID, TodoEntry] = {}
+    for change in changes:
+        assert change.before == states.get(change.entry_id, change.before)
+        states[change.entry_id] = change.after
+    found = await all_entries(repository)
+    for entry_id, state in states.items():
+        assert found.get(entry_id) == (None if state.removed else state)
+
+
+async def forget(repository: PickleTodoEntryRepository) -> None:
+    """Let the journal be of no use but for the entries that are there."""
+    await repository.history.forget(keep=0, receipts_before=MOMENT)
 
 
 def frames_in(folder: Path) -> list[Frame]:

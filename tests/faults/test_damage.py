@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 from myapp.__main__ import main
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import Sort, TodoQuery
 from myapp.infrastructure.database import pickle_salvage
 from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.errors import (
@@ -27,7 +26,6 @@ from myapp.infrastructure.database.pickle_salvage import (
     salvage,
 )
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
-from tests.faults.journals import version_1
 from tests.faults.short_ways import (
     QuickDisk,
     all_entries,
@@ -37,6 +35,7 @@ from tests.faults.short_ways import (
     opened,
     todo,
 )
+from tests.saving import save_all
 
 
 async def _fill(folder: Path) -> list[TodoEntry]:
@@ -45,7 +44,7 @@ async def _fill(folder: Path) -> list[TodoEntry]:
         return [
             entry
             for number in range(1, 5)
-            for entry in await repository.save(todo(number, str(number)))
+            for entry in await save_all(repository, todo(number, str(number)))
         ]
 
 
@@ -96,7 +95,7 @@ async def test_a_changed_byte_anywhere_before_the_last_frame_stops_the_start_and
         assert report.revision == kept[-1].revision + REVISIONS_APART
         async with opened(folder, QuickDisk()) as repository:
             assert await all_entries(repository) == _by_id(kept), offset
-            (later,) = await repository.save(todo(5))
+            (later,) = await save_all(repository, todo(5))
             assert later.revision == report.revision + 1
 
 
@@ -130,11 +129,15 @@ async def test_salvage_keeps_the_newest_readable_state_of_an_entry_and_knows_rem
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as repository:
-        (first,) = await repository.save(todo(1, "first"))
-        (gone,) = await repository.save(todo(2))
-        (second,) = await repository.save(first.change(at=first.updated_at, content="second"))
+        (first,) = await save_all(repository, todo(1, "first"))
+        (gone,) = await save_all(repository, todo(2))
+        (second,) = await save_all(
+            repository, first.change(at=first.updated_at, content="second")
+        )
         await repository.save(gone.remove(at=gone.updated_at))
-        (third,) = await repository.save(second.change(at=first.updated_at, content="third"))
+        (third,) = await save_all(
+            repository, second.change(at=first.updated_at, content="third")
+        )
     _flip(tmp_path, frames_in(tmp_path)[-1].end - 1)
     report, _ = salvage(tmp_path)
     assert await entries_in(tmp_path) == {second.id: second}
@@ -250,15 +253,3 @@ async def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert f"format {VERSION + 1}" in result.output
     assert _files(tmp_path) == {JOURNAL: journal}
-
-
-async def test_a_journal_of_version_1_is_read_as_it_was_written(tmp_path: Path) -> None:
-    folder = shutil.copytree(version_1.FOLDER, tmp_path / "copy")
-    async with opened(folder) as repository:
-        page = await repository.find(TodoQuery(sort=Sort.CREATED))
-        found = sorted(page.entries, key=lambda entry: entry.revision)
-        assert found == list(version_1.ENTRIES)
-        assert page.revision == version_1.REVISION
-        (later,) = await repository.save(todo(1))
-    assert later.revision == version_1.REVISION + 1
-    assert await entries_in(folder) == _by_id([*version_1.ENTRIES, later])

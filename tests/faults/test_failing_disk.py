@@ -10,7 +10,7 @@ import pytest
 
 from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database import journal_writer
+from myapp.infrastructure.database import contents, journal_writer
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     JOURNAL,
@@ -22,9 +22,11 @@ from tests.faults.short_ways import (
     QuickDisk,
     all_entries,
     entries_in,
+    forget,
     opened,
     todo,
 )
+from tests.saving import save_all
 
 _REFUSALS: list[tuple[Operation, int, type[TodoError]]] = [
     ("write", errno.ENOSPC, StorageFull),
@@ -77,7 +79,7 @@ async def test_a_failed_save_is_refused_and_the_entries_before_it_are_untouched(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1), todo(2))
+        kept = await save_all(repository, todo(1), todo(2))
         before = (tmp_path / JOURNAL).read_bytes()
         disk.fail(operation, number)
         with pytest.raises(refusal):
@@ -96,7 +98,7 @@ async def test_it_recovers_by_itself_once_the_cause_is_gone(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.fail(operation, number)
         with pytest.raises(refusal):
             await repository.save(todo(2))
@@ -106,7 +108,7 @@ async def test_it_recovers_by_itself_once_the_cause_is_gone(
         disk.work()
         await _recovered(repository)
         assert await all_entries(repository) == _by_id(kept)
-        later = await repository.save(todo(2, "sent again"))
+        later = await save_all(repository, todo(2, "sent again"))
         assert await all_entries(repository) == _by_id(kept, later)
     assert await entries_in(tmp_path) == _by_id(kept, later)
 
@@ -123,7 +125,7 @@ async def test_the_revision_of_a_failed_save_stays_unused(
             await repository.save(todo(2), todo(3))  # would have been 2 and 3
         await _recovered(repository)
     async with opened(tmp_path, disk) as repository:
-        (later,) = await repository.save(todo(4))
+        (later,) = await save_all(repository, todo(4))
     assert later.revision == 4
 
 
@@ -133,7 +135,7 @@ async def test_a_start_after_a_failure_finds_everything_acknowledged(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.fail(operation, number)
         with pytest.raises(refusal):
             await repository.save(todo(2))
@@ -149,7 +151,7 @@ async def test_a_file_whose_sync_failed_is_never_synced_again(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.asked.clear()
         disk.fail("sync", errno.EIO, times=failures)
         with pytest.raises(StorageUnavailable):
@@ -158,7 +160,7 @@ async def test_a_file_whose_sync_failed_is_never_synced_again(
         rewritten = disk.synced()
         assert len(rewritten) == failures + 1
         assert len(set(rewritten)) == len(rewritten)
-        later = await repository.save(todo(3))
+        later = await save_all(repository, todo(3))
         assert disk.synced() == [*rewritten, rewritten[-1]]
     assert await entries_in(tmp_path) == _by_id(kept, later)
 
@@ -168,18 +170,18 @@ async def test_a_disk_that_fills_up_takes_saves_again_once_there_is_space(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = [*await repository.save(todo(1))]
+        kept = [*await save_all(repository, todo(1))]
         disk.leave_free(1_000)
         with pytest.raises(StorageFull):
             for number in range(2, 100):
-                kept += await repository.save(todo(number, notes="x" * 100))
+                kept += await save_all(repository, todo(number, notes="x" * 100))
         assert await all_entries(repository) == _by_id(kept)
         await _tried_again(disk, "write")
         with pytest.raises(StorageFull):
             await repository.check()
         disk.work()
         await _recovered(repository)
-        kept += await repository.save(todo(100))
+        kept += await save_all(repository, todo(100))
     assert await entries_in(tmp_path) == _by_id(kept)
     assert not list(tmp_path.glob("todo.torn*"))
 
@@ -187,7 +189,7 @@ async def test_a_disk_that_fills_up_takes_saves_again_once_there_is_space(
 async def test_a_write_that_cannot_be_cut_back_is_never_written_over(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.leave_free(50)
         disk.fail("truncate", errno.EIO)
         with pytest.raises(StorageFull):
@@ -197,14 +199,14 @@ async def test_a_write_that_cannot_be_cut_back_is_never_written_over(tmp_path: P
         disk.asked.clear()
         await _recovered(repository)
         assert ("write", begun) not in disk.asked
-        later = await repository.save(todo(2))
+        later = await save_all(repository, todo(2))
     assert await entries_in(tmp_path) == _by_id(kept, later)
 
 
 async def test_saves_waiting_behind_a_failed_one_are_refused_too(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.hold("write")
         disk.fail("write", errno.ENOSPC, times=1)
         saves = [asyncio.create_task(repository.save(todo(number))) for number in (2, 3, 4)]
@@ -215,7 +217,7 @@ async def test_saves_waiting_behind_a_failed_one_are_refused_too(tmp_path: Path)
         answers = await asyncio.gather(*saves, return_exceptions=True)
         assert [type(answer) for answer in answers] == [StorageFull] * 5
         await _recovered(repository)
-        later = await repository.save(*(todo(number) for number in range(2, 7)))
+        later = await save_all(repository, *(todo(number) for number in range(2, 7)))
         assert [entry.revision for entry in later] == [7, 8, 9, 10, 11]
     assert await entries_in(tmp_path) == _by_id(kept, later)
 
@@ -223,7 +225,7 @@ async def test_saves_waiting_behind_a_failed_one_are_refused_too(tmp_path: Path)
 async def test_no_reader_sees_an_entry_before_its_sync_has_succeeded(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
         disk.hold("sync")
         disk.fail("sync", errno.EIO, times=1)
         save = asyncio.create_task(repository.save(todo(2)))
@@ -254,7 +256,7 @@ async def test_closing_while_a_save_is_about_to_fail_does_not_hang(
     disk = FailingDisk()
     async with asyncio.timeout(DEADLINE):
         async with opened(tmp_path, disk) as repository:
-            kept = await repository.save(todo(1))
+            kept = await save_all(repository, todo(1))
             disk.hold(operation)
             disk.fail(operation, errno.EIO)
             save = asyncio.create_task(repository.save(todo(2)))
@@ -268,7 +270,8 @@ async def test_closing_while_a_save_is_about_to_fail_does_not_hang(
 @pytest.fixture
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a compaction be due after a few changes, and take several frames."""
-    monkeypatch.setattr(journal_writer, "_CHUNK", 4)
+    monkeypatch.setattr(journal_writer, "_COMPACT_BEYOND", 4)
+    monkeypatch.setattr(contents, "_CHUNK", 4)
 
 
 async def _changed(
@@ -276,9 +279,10 @@ async def _changed(
 ) -> TodoEntry:
     """Change an entry so often; answer it as it was acknowledged last, if one is refused."""
     for time in range(times):
+        await forget(repository)
         try:
             changed = entry.change(at=entry.updated_at, content=f"change {time}")
-            (entry,) = await repository.save(changed)
+            (entry,) = await save_all(repository, changed)
         except (StorageFull, StorageUnavailable):
             break
     return entry
@@ -288,13 +292,13 @@ async def _changed(
 async def test_a_compaction_leaves_the_newest_state_of_every_entry(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        *kept, entry = await repository.save(*(todo(number) for number in range(8)))
+        *kept, entry = await save_all(repository, *(todo(number) for number in range(8)))
         kept.append(await _changed(repository, entry, 50))
     assert [asked for asked, _ in disk.asked].count("replace") > 1
     assert (tmp_path / JOURNAL).stat().st_size < 5_000
     async with opened(tmp_path) as repository:
         assert await all_entries(repository) == _by_id(kept)
-        (later,) = await repository.save(todo(9))
+        (later,) = await save_all(repository, todo(9))
         assert later.revision == kept[-1].revision + 1
 
 
@@ -313,7 +317,7 @@ async def test_a_compaction_that_fails_leaves_the_service_working(
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        *kept, entry = await repository.save(*(todo(number) for number in range(8)))
+        *kept, entry = await save_all(repository, *(todo(number) for number in range(8)))
         disk.fail(operation, number, once="create", after=after, times=1)
         entry = await _changed(repository, entry, 30)
         assert entry.content == "change 29"
@@ -334,7 +338,7 @@ async def test_it_recovers_from_a_folder_that_did_not_keep_the_name_of_a_compact
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        *kept, entry = await repository.save(*(todo(number) for number in range(8)))
+        *kept, entry = await save_all(repository, *(todo(number) for number in range(8)))
         disk.fail("sync_folder", errno.EIO, once="replace", times=failures)
         entry = await _changed(repository, entry, 30)
         assert entry.content != "change 29"
@@ -342,7 +346,7 @@ async def test_it_recovers_from_a_folder_that_did_not_keep_the_name_of_a_compact
         await _recovered(repository)
         assert [asked for asked, _ in disk.asked].count("replace") == 2 + failures
         assert await all_entries(repository) == _by_id(kept, [entry])
-        (later,) = await repository.save(todo(9))
+        (later,) = await save_all(repository, todo(9))
         assert later.revision == entry.revision + 2  # one was given out to a save that failed
     assert await entries_in(tmp_path) == _by_id(kept, [entry, later])
 
@@ -353,7 +357,7 @@ async def test_a_start_after_a_folder_kept_no_names_finds_everything_acknowledge
 ) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:
-        *kept, entry = await repository.save(*(todo(number) for number in range(8)))
+        *kept, entry = await save_all(repository, *(todo(number) for number in range(8)))
         disk.fail("sync_folder", errno.EIO, once="replace")
         entry = await _changed(repository, entry, 30)
         assert entry.content != "change 29"
@@ -370,7 +374,7 @@ async def test_short_writes_are_completed(
 
     monkeypatch.setattr(os, "pwrite", write_a_little)
     async with opened(tmp_path, QuickDisk()) as repository:
-        kept = await repository.save(todo(1, notes="x" * 1_000), todo(2))
+        kept = await save_all(repository, todo(1, notes="x" * 1_000), todo(2))
     assert await entries_in(tmp_path) == _by_id(kept)
 
 
@@ -383,7 +387,7 @@ async def test_a_first_start_that_fails_can_be_tried_again(tmp_path: Path) -> No
         with pytest.raises(StorageUnusable, match="No space"):
             await entries_in(folder, disk)
         async with opened(folder, disk) as repository:
-            kept = await repository.save(todo(1))
+            kept = await save_all(repository, todo(1))
         assert await entries_in(folder) == _by_id(kept)
         assert {path.name for path in folder.iterdir()} == {JOURNAL, "lock"}
 
@@ -397,7 +401,7 @@ _TAIL = b"a torn tail"
 async def _torn(folder: Path) -> Sequence[TodoEntry]:
     """Make a journal with a torn tail, and answer the entries that were acknowledged."""
     async with opened(folder) as repository:
-        kept = await repository.save(todo(1))
+        kept = await save_all(repository, todo(1))
     with (folder / JOURNAL).open("ab") as file:
         file.write(_TAIL)
     return kept
@@ -438,7 +442,7 @@ async def test_closing_while_a_compaction_is_about_to_break_the_journal_does_not
     disk = FailingDisk()
     async with asyncio.timeout(DEADLINE):
         async with opened(tmp_path, disk) as repository:
-            *kept, entry = await repository.save(*(todo(number) for number in range(8)))
+            *kept, entry = await save_all(repository, *(todo(number) for number in range(8)))
             disk.hold("replace")
             disk.fail("sync_folder", errno.EIO)
             changes = asyncio.create_task(_changed(repository, entry, 30))

@@ -16,21 +16,22 @@ from uuid import UUID
 import pytest
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database import journal_writer
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.storage import open_storage
-from tests.faults import killed_at_each_step
+from tests.faults import killed_at_each_step, sweeping_server
 from tests.faults.killed_at_each_step import CHANGES, ENTRIES, state
 from tests.faults.server_process import Json, ServerProcess, ask
 from tests.faults.short_ways import (
     DEADLINE,
     QuickDisk,
     all_entries,
+    check_history,
     frames_in,
     opened,
     todo,
 )
 from tests.faults.writing_client import WritingClient
+from tests.saving import save_all
 from tests.storages import STORAGE_URLS
 
 _ROUNDS = int(os.environ.get("KILL_ROUNDS", "12"))
@@ -43,22 +44,10 @@ _ROOT = Path(__file__).parents[2]
 _FIRST = (todo(1, "never touched"), todo(2, "shared"))
 
 
-async def _fill_until_a_compaction_is_near(folder: Path) -> tuple[TodoEntry, TodoEntry]:
-    """Answer an entry that nobody touches, and one that all clients share."""
-    async with opened(folder, QuickDisk()) as repository:
-        still, shared = await repository.save(*_FIRST)
-        for number in range(journal_writer._CHUNK):
-            content = f"shared, change {number}"
-            (shared,) = await repository.save(
-                shared.change(at=shared.updated_at, content=content)
-            )
-    return still, shared
-
-
-async def _fill_database(url: str) -> tuple[TodoEntry, TodoEntry]:
+async def _fill(url: str) -> tuple[TodoEntry, TodoEntry]:
     """Answer an entry that nobody touches, and one that all clients share."""
     async with open_storage(url) as repository:
-        still, shared = await repository.save(*_FIRST)
+        still, shared = await save_all(repository, *_FIRST)
     return still, shared
 
 
@@ -73,8 +62,8 @@ class _Rounds:
         self._folder = folder
         self._url = url
         self._still = still
-        self._clients = [WritingClient(n, str(shared.id), _SEED) for n in range(_CLIENTS)]
         self._shared = str(shared.id)
+        self._clients = [WritingClient(n, self._shared, _SEED) for n in range(_CLIENTS)]
         self._revision = shared.revision
         self._random = random.Random(_SEED)
 
@@ -101,7 +90,7 @@ class _Rounds:
         )
 
     def _server(self) -> ServerProcess:
-        return ServerProcess(self._folder, url=self._url)
+        return ServerProcess(self._folder, url=self._url, module=sweeping_server.__name__)
 
     def _write_and_kill(self, server: ServerProcess) -> None:
         threads = [
@@ -142,7 +131,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "storage"
-    rounds = _Rounds(folder, *asyncio.run(_fill_until_a_compaction_is_near(folder)))
+    rounds = _Rounds(folder, *asyncio.run(_fill(f"pickle:///{folder}")))
     journal = folder / JOURNAL
     compactions = 0
     try:
@@ -163,7 +152,7 @@ def test_nothing_acknowledged_is_lost_from_a_database_when_the_server_is_killed(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = STORAGE_URLS[kind](tmp_path)
-    rounds = _Rounds(tmp_path / "storage", *asyncio.run(_fill_database(url)), url=url)
+    rounds = _Rounds(tmp_path / "storage", *asyncio.run(_fill(url)), url=url)
     try:
         for _ in range(max(1, _ROUNDS // 3)):
             rounds.kill()
@@ -201,11 +190,12 @@ async def _check_killed(folder: Path) -> None:
         found = await all_entries(repository)
         assert found.keys() >= acknowledged.keys()
         assert len(found) in (0, ENTRIES)
+        await check_history(repository)
         for entry in found.values():
             least = acknowledged.get(entry.id, 0)
             number = entry.id.int
             assert entry.content in (state(number, least), state(number, least + 1)), folder
-        (later,) = await repository.save(todo(1_000))
+        (later,) = await save_all(repository, todo(1_000))
         assert later.revision > revision
     async with opened(folder, QuickDisk()) as repository:
         assert await all_entries(repository) == found | {later.id: later}

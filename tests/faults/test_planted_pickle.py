@@ -15,13 +15,16 @@ import pytest
 from typer.testing import CliRunner
 
 from myapp.__main__ import main
+from myapp.domain.change import Change
 from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import frame
 from myapp.infrastructure.database.pickle_salvage import salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
-from myapp.infrastructure.database.records import encode
+from myapp.infrastructure.database.records import encode, encode_changes
 from tests.faults.short_ways import (
+    MOMENT,
     QuickDisk,
     entries_in,
     frames_in,
@@ -29,6 +32,7 @@ from tests.faults.short_ways import (
     opened,
     todo,
 )
+from tests.saving import save_all
 
 _EXTENSION = 0xE1
 
@@ -199,6 +203,18 @@ def _sized(change: int) -> dict[str, object]:
     return _record() | {"entries": [(entry + (None,))[: len(entry) + change]]}
 
 
+_ADDED = Change(None, replace(todo(3), revision=3))
+_RECEIPT = Receipt(key="key", digest="digest", at=MOMENT, changes=[_ADDED])
+
+
+def _record_of_changes(**fields: object) -> dict[str, object]:
+    """Answer what a sound payload of a change holds, with its receipt's fields replaced."""
+    record: dict[str, object] = pickle.loads(encode_changes(3, [_ADDED.after], [_RECEIPT]))
+    (receipt,) = cast(list[tuple[object, ...]], record["receipts"])  # encode has made it so
+    sound = dict(zip(("key", "digest", "at", "changes"), receipt, strict=True))
+    return record | {"receipts": [tuple((sound | fields).values())]}
+
+
 _SHAPES: dict[str, object] = {
     "none": None,
     "a number": 1,
@@ -221,6 +237,18 @@ _SHAPES: dict[str, object] = {
     "an entry too short": _sized(-1),
     "an entry too long": _sized(+1),
     "an entry of nothing": _record() | {"entries": [()]},
+    "a revision below that of a change": _record_of_changes() | {"revision": 2},
+    "changes of none": _record_of_changes() | {"changes": None},
+    "changes of numbers": _record_of_changes() | {"changes": [1]},
+    "a change of nothing": _record_of_changes() | {"changes": [()]},
+    "receipts of none": _record_of_changes() | {"receipts": None},
+    "receipts of numbers": _record_of_changes() | {"receipts": [1]},
+    "a receipt of nothing": _record_of_changes() | {"receipts": [()]},
+    "a receipt too long": _record_of_changes(more=None),
+    "a beginning in words": _record_of_changes() | {"begin": "three"},
+    "a true beginning": _record_of_changes() | {"begin": True},
+    "a negative beginning": _record_of_changes() | {"begin": -1},
+    "a beginning that is still to come": _record_of_changes() | {"begin": 4},
 }
 _TIMES: tuple[object, ...] = (2.5, True, "now", b"", [], 10**30, -(10**30))
 _WRONG_TYPES: dict[str, Sequence[object]] = {
@@ -253,8 +281,29 @@ async def test_an_entry_with_a_field_of_another_type_is_refused(
     await _refused(tmp_path, pickle.dumps(_record(**{name: value}), 5))
 
 
-async def test_a_record_that_is_sound_is_taken(tmp_path: Path) -> None:
-    await _plant(tmp_path, pickle.dumps(_record(), 5))
+_WRONG_RECEIPTS: dict[str, Sequence[object]] = {
+    "key": (None, 5, b"key", ["key"], True),
+    "digest": (None, 5, b"digest", ["digest"], True),
+    "at": (None, *_TIMES),
+    "changes": (None, 5, True, [5], [()], [(None,)], [(None, None)], [(None, ())], [((), ())]),
+}
+_WRONG_PARTS = [(name, value) for name, values in _WRONG_RECEIPTS.items() for value in values]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), _WRONG_PARTS, ids=[f"{name}={value!r}" for name, value in _WRONG_PARTS]
+)
+async def test_a_receipt_with_a_field_of_another_type_is_refused(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    await _refused(tmp_path, pickle.dumps(_record_of_changes(**{name: value}), 5))
+
+
+@pytest.mark.parametrize("sound", [_record(), _record_of_changes()], ids=["entries", "changes"])
+async def test_a_record_that_is_sound_is_taken(
+    tmp_path: Path, sound: dict[str, object]
+) -> None:
+    await _plant(tmp_path, pickle.dumps(sound, 5))
     assert len(await entries_in(tmp_path)) == 3
 
 
@@ -294,8 +343,8 @@ async def _header(folder: Path) -> bytes:
 async def test_what_clients_send_is_never_taken_for_a_frame(tmp_path: Path, kind: str) -> None:
     entries = _lookalikes(await _header(tmp_path / "any"))[kind]
     async with opened(tmp_path / "whole", QuickDisk()) as repository:
-        kept = await repository.save(todo(1))
-        stored = await repository.save(*entries)
+        kept = await save_all(repository, todo(1))
+        stored = await save_all(repository, *entries)
     assert await entries_in(tmp_path / "whole") == {e.id: e for e in [*kept, *stored]}
     journal = (tmp_path / "whole" / JOURNAL).read_bytes()
     last = frames_in(tmp_path / "whole")[-1]
@@ -315,7 +364,7 @@ async def test_what_clients_send_is_salvaged_as_what_it_is(tmp_path: Path, kind:
     lost_from = (tmp_path / JOURNAL).stat().st_size
     async with opened(tmp_path, QuickDisk()) as repository:
         await repository.save(*_lookalikes(header)[kind])
-        kept += await repository.save(todo(3))
+        kept += await save_all(repository, todo(3))
     journal = bytearray((tmp_path / JOURNAL).read_bytes())
     journal[lost_from + 4] ^= 0x01
     (tmp_path / JOURNAL).write_bytes(journal)

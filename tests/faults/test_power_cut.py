@@ -14,7 +14,7 @@ import pytest
 from myapp.domain.errors import StorageFull, StorageUnavailable
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoQuery
-from myapp.infrastructure.database import journal_writer
+from myapp.infrastructure.database import contents, journal_writer
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     PickleTodoEntryRepository,
@@ -35,10 +35,13 @@ from tests.faults.short_ways import (
     MOMENT,
     QuickDisk,
     all_entries,
+    check_history,
     entries_in,
+    forget,
     opened,
     todo,
 )
+from tests.saving import save_all
 
 _SEED = 20261121
 _LATER = todo(10**6, "saved after the power cut")
@@ -120,7 +123,7 @@ async def _save(
     """Save, for the record; answer nothing if that is refused."""
     disk.say(_Sent(entries))
     try:
-        stored = await repository.save(*entries)
+        stored = await save_all(repository, *entries)
     except (StorageFull, StorageUnavailable):
         return ()
     disk.say(_Kept(stored))
@@ -171,6 +174,7 @@ async def _shared_frames(repository: PickleTodoEntryRepository, disk: RecordingD
 async def _a_compaction(repository: PickleTodoEntryRepository, disk: RecordingDisk) -> None:
     *_, entry = await _save(repository, disk, *(todo(n) for n in range(1, 6)))
     for change in range(12):
+        await forget(repository)
         (entry,) = await _save(repository, disk, _changed(entry, f"change {change}"))
     await _show(repository, disk)
 
@@ -213,7 +217,8 @@ _each_run = pytest.mark.parametrize("run", _RUNS.values(), ids=_RUNS)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a compaction be due after a few changes, and take several frames."""
-    monkeypatch.setattr(journal_writer, "_CHUNK", 4)
+    monkeypatch.setattr(journal_writer, "_COMPACT_BEYOND", 4)
+    monkeypatch.setattr(contents, "_CHUNK", 4)
 
 
 async def _record(run: _Run, folder: Path, before: Sequence[Event] = ()) -> list[Event]:
@@ -240,7 +245,8 @@ async def _check_image(folder: Path, image: Image, promises: _Promises) -> None:
     async with opened(folder, QuickDisk()) as repository:
         found = await all_entries(repository)
         promises.check(found)
-        (later,) = await repository.save(_LATER)
+        await check_history(repository)
+        (later,) = await save_all(repository, _LATER)
         assert later.revision > promises.revision
     async with opened(folder, QuickDisk()) as repository:
         assert await all_entries(repository) == found | {later.id: later}

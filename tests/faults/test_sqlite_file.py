@@ -27,6 +27,7 @@ from tests.faults.server_process import (
 from tests.faults.short_ways import DEADLINE, program, todo
 from tests.faults.small_disk import small_disk_at
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 
 _DISK_SIZE = 2 * 1_024 * 1_024
 _MOMENT = 0.3
@@ -129,7 +130,7 @@ async def test_a_disk_that_cannot_be_written_is_named_and_works_once_it_can(
 ) -> None:
     url = f"sqlite:///{small_disk}/todos.db"
     async with open_storage(url) as repository:
-        stored = await repository.save(todo(1))
+        stored = await save_all(repository, todo(1))
     _remount(small_disk, "ro")
     with pytest.raises(StorageUnusable, match="todos.db cannot be used"):
         async with open_storage(url):
@@ -207,12 +208,12 @@ async def test_opening_a_file_twice_leaves_the_locks_of_the_first_time(tmp_path:
     """A process that takes the file for unused would remove the log that others write to."""
     path = tmp_path / "todos.db"
     async with open_storage(f"sqlite:///{path}") as first:
-        kept = list(await first.save(todo(1)))
+        kept = await save_all(first, todo(1))
         async with open_storage(f"sqlite:///{path}"):
             pass
         _read_elsewhere(path)
         assert path.with_name("todos.db-wal").exists()
-        kept += await first.save(todo(2))
+        kept += await save_all(first, todo(2))
     async with open_storage(f"sqlite:///{path}") as again:
         assert (await again.find(TodoQuery())).entries == kept
 
@@ -228,7 +229,7 @@ async def test_an_empty_file_becomes_a_storage(tmp_path: Path) -> None:
     path = tmp_path / "todos.db"
     path.touch()
     async with open_storage(f"sqlite:///{path}") as repository:
-        stored = await repository.save(todo(1))
+        stored = await save_all(repository, todo(1))
         assert (await repository.find(TodoQuery())).entries == stored
 
 

@@ -15,6 +15,7 @@ from tests.faults.short_ways import (
     opened,
     todo,
 )
+from tests.saving import save_all
 
 _LATER = todo(99, "saved after the crash")
 
@@ -22,7 +23,10 @@ _LATER = todo(99, "saved after the crash")
 async def _fill(folder: Path) -> tuple[bytes, int, list[TodoEntry]]:
     """Answer a journal, where its last frame begins, and the entries before that frame."""
     async with opened(folder, QuickDisk()) as repository:
-        kept = [*await repository.save(todo(1)), *await repository.save(todo(2, notes="2"))]
+        kept = [
+            *await save_all(repository, todo(1)),
+            *await save_all(repository, todo(2, notes="2")),
+        ]
         await repository.save(todo(3), todo(4, tags=("last",)), *kept[1:])
     return (folder / JOURNAL).read_bytes(), frames_in(folder)[-1].start, kept
 
@@ -48,7 +52,7 @@ async def test_a_journal_cut_anywhere_in_its_last_frame_opens_with_all_that_stoo
         caplog.clear()
         async with opened(folder, QuickDisk()) as repository:
             assert await all_entries(repository) == {entry.id: entry for entry in kept}, cut
-            (later,) = await repository.save(_LATER)
+            (later,) = await save_all(repository, _LATER)
         torn = folder / "todo.torn"
         assert torn.read_bytes() == journal[last:cut]
         assert torn.stat().st_mode & 0o077 == 0

@@ -6,7 +6,7 @@ from random import Random
 from urllib.parse import quote
 from uuid import UUID
 
-from tests.faults.server_process import Answer, Json, ServerProcess, ask
+from tests.faults.server_process import Answer, Json, ServerProcess, ask, told
 
 State = Mapping[str, Json]
 """What may be written of an entry, as it is sent and answered."""
@@ -22,7 +22,8 @@ class WritingClient:
     """Writes entries that are its own, and its own tags of one that all clients share.
 
     It sends one request after the other: of each entry it knows the state that was answered
-    last, and of one at most a state that was sent since and never answered.
+    last, and of one at most a state that was sent since and never answered. An entry that it
+    wanted to add, and was never answered, it asks for again under the same key.
     """
 
     def __init__(self, number: int, shared: str, seed: int) -> None:
@@ -37,7 +38,8 @@ class WritingClient:
         # The states that an entry may be in, and all that it has been in since the last check.
         self._possible: dict[str, list[State | None]] = {}
         self._past: dict[str, list[State | None]] = {}
-        self._nameless: list[State] = []  # sent in a POST that was not answered, with no id
+        self._unanswered: tuple[str, State] | None = None  # a POST: its key, and what it adds
+        self._added: tuple[str, int] | None = None  # what was found of it, id and revision
         self._stored: dict[str, int] = {}
         self._shared_tags = [frozenset[str]()]
 
@@ -45,6 +47,8 @@ class WritingClient:
         """Write until the server is gone; anything else that goes wrong is the failure."""
         connection = server.connect()
         try:
+            if self._unanswered is not None:
+                self._add(connection, *self._unanswered)
             while True:
                 self._write(connection)
                 self.acknowledged += 1
@@ -72,10 +76,8 @@ class WritingClient:
             elif entry and len(possible) == 1 and entry["revision"] != self._stored[entry_id]:
                 wrong.append(f"lost: the revision {self._stored[entry_id]} of {entry!r:.400}")
             self._keep(entry_id, found, entry["revision"] if entry else 0)
-        for entry_id, entry in list(entries.items()):
-            if _state(entry) in self._nameless:
-                self._keep(entry_id, _state(entry), entries.pop(entry_id)["revision"])
-        self._nameless.clear()
+        if self._unanswered is not None and self._added is None:
+            self._find_added(entries, self._unanswered[1])
         self._possible = {
             key: known for key, known in self._possible.items() if known != [None]
         }
@@ -84,6 +86,14 @@ class WritingClient:
         self.revisions.clear()
         self._newest = revision
         return wrong
+
+    def _find_added(self, entries: dict[str, Json], state: State) -> None:
+        for entry_id, entry in entries.items():
+            if _state(entry) == state:
+                self._added = entry_id, entry["revision"]
+                self._keep(entry_id, state, entry["revision"])
+                del entries[entry_id]
+                break  # another one would have been added twice
 
     def _keep(self, entry_id: str, state: State | None, revision: int) -> None:
         self._possible[entry_id] = [state]
@@ -108,13 +118,20 @@ class WritingClient:
         self._random.choice(writes)(connection, self._random.choice(mine or [""]))
 
     def _post(self, connection: HTTPConnection, _entry_id: str) -> None:
-        state = self._new_state()
-        self._nameless.append(state)
-        answer = ask(connection, "POST", "/todo", state)
-        assert answer.status == 201, answer
-        self._nameless.remove(state)
-        self._send(answer.body, state)
-        self._accept(answer.body, int(answer.headers["etag"].strip('"')))
+        self._unanswered = f"{self._number}-{self._sent}", self._new_state()
+        self._add(connection, *self._unanswered)
+
+    def _add(self, connection: HTTPConnection, key: str, state: State) -> None:
+        """Ask for an entry, perhaps once more."""
+        entry_id, revision = told(
+            ask(connection, "POST", "/todo", state, {"Idempotency-Key": f'"{key}"'})
+        )
+        added, self._added, self._unanswered = self._added, None, None
+        if added is None:
+            self._send(entry_id, state)
+            self._accept(entry_id, revision)
+        else:
+            assert (entry_id, revision) == added, "it was added twice"
 
     def _put_new(self, connection: HTTPConnection, _entry_id: str) -> None:
         entry_id = str(UUID(int=self._random.getrandbits(128)))

@@ -18,6 +18,7 @@ from myapp.infrastructure.transfer.input_file import InputFile
 from myapp.infrastructure.transfer.streams import Progress
 from tests.contract import entries as generated
 from tests.contract.entries import NOON
+from tests.saving import save_all
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """A clock that stands still, at the beginning of time."""
@@ -48,7 +49,7 @@ async def fill(url: str, entries: Sequence[TodoEntry]) -> list[TodoEntry]:
     kept: list[TodoEntry] = []
     async with open_storage(url) as repository:
         for start in range(0, len(entries), 500):
-            kept += await repository.save(*entries[start : start + 500])
+            kept += await save_all(repository, *entries[start : start + 500])
     return kept
 
 

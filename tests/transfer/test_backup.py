@@ -27,6 +27,7 @@ from myapp.infrastructure.transfer.errors import (
 from tests.contract.entries import LATER, NOON, new_entry
 from tests.faults.small_disk import small_disk_at
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 from tests.transfer.carrying import (
     EPOCH,
     files_in,
@@ -74,7 +75,7 @@ async def test_a_backup_of_every_storage_is_restored_in_every_other(
     assert arrived == Arrived(250 + REVISIONS_APART, sent.fingerprint)
     assert sent == await arrival(open_archive(source), quietly)
     async with open_storage(target) as repository:
-        (changed,) = await repository.save(replace(entries[0], content="goes on"))
+        (changed,) = await save_all(repository, replace(entries[0], content="goes on"))
     assert changed.revision == 250 + REVISIONS_APART + 1
 
 

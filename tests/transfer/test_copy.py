@@ -27,6 +27,7 @@ from myapp.infrastructure.transfer.copying import Arrived, arrival, copy
 from myapp.infrastructure.transfer.errors import TransferUnproven
 from tests.contract.entries import LATER, new_entry
 from tests.realistic_entries import realistic_entries
+from tests.saving import save_all
 from tests.transfer.carrying import fill, held_by, in_order, quietly, some_entries, stored
 from tests.transfer.in_memory_archive import InMemoryArchive
 
@@ -42,7 +43,7 @@ async def test_every_storage_can_be_copied_to_every_other(source: str, target: s
     assert (arrived.revision, arrived.fingerprint.entries) == (701, 699)
     assert arrived == await arrival(open_archive(source), quietly)
     async with open_storage(target) as repository:
-        (changed,) = await repository.save(replace(entries[1], content="goes on"))
+        (changed,) = await save_all(repository, replace(entries[1], content="goes on"))
     assert changed.revision == 702
 
 
@@ -201,7 +202,7 @@ async def test_a_revision_is_not_given_out_again_where_all_entries_were_removed(
 ) -> None:
     await fill(source, [new_entry("copied")])
     async with open_storage(target) as repository:
-        (stored,) = await repository.save(new_entry("removed"))
+        (stored,) = await save_all(repository, new_entry("removed"))
         await repository.save(stored.remove(at=LATER))
     with pytest.raises(StorageAhead, match="revision 2"):
         await copy(open_archive(source), open_archive(target), quietly)

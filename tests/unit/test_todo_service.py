@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from uuid import UUID
 
 import pytest
 
-from myapp.application.todo_service import RETRIED_FOR, Change, Condition, TodoService
+from myapp.application import edits
+from myapp.application.edits import Operation
+from myapp.application.todo_service import (
+    RETRIED_FOR,
+    Condition,
+    IdempotencyKey,
+    TodoService,
+    Transition,
+)
+from myapp.domain.change import Change, ChangeKind
 from myapp.domain.errors import (
+    HistoryForgotten,
     InvalidValue,
     StaleTodoEntry,
     StorageFull,
@@ -21,44 +28,23 @@ from myapp.domain.errors import (
     TooManyTags,
 )
 from myapp.domain.todo import TAGS_MOST, Due, Priority, TodoEntry
-from myapp.domain.todo_entry_repository import TagUse, TodoEntryRepository, TodoQuery
+from myapp.domain.todo_entry_repository import (
+    TagUse,
+    TodoQuery,
+)
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
+from tests.unit.services import (
+    NOON,
+    UNKNOWN,
+    ContestedRepository,
+    DistantRepository,
+    FailingRepository,
+    HeldRepository,
+    Waiting,
+    service_on,
+)
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
-
-
-@dataclass
-class Waiting:
-    """Waits no time at all, and knows how long it would have been."""
-
-    seconds: list[float] = field(default_factory=list)
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-
-
-def service_on(repository: TodoEntryRepository, waiting: Waiting | None = None) -> TodoService:
-    """Answer a service whose clock ticks every second, and whose ids count from 1."""
-    seconds, numbers = count(), count(1)
-    return TodoService(
-        repository,
-        now=lambda: NOON + timedelta(seconds=next(seconds)),
-        new_id=lambda: UUID(int=next(numbers)),
-        wait=waiting or Waiting(),
-    )
-
-
-@pytest.fixture
-def repository() -> TodoEntryRepository:
-    """An empty repository."""
-    return InMemoryTodoEntryRepository()
-
-
-@pytest.fixture
-def service(repository: TodoEntryRepository) -> TodoService:
-    """A service on that repository."""
-    return service_on(repository)
+KEY = IdempotencyKey("8e03978e", "digest of a request")
 
 
 async def test_an_added_entry_is_there(service: TodoService) -> None:
@@ -86,6 +72,14 @@ async def test_every_added_entry_has_an_id_of_its_own(service: TodoService) -> N
     one, two = await service.add_entry("the same"), await service.add_entry("the same")
     assert one.id != two.id
     assert (await service.find_entries(TodoQuery())).entries == [one, two]
+
+
+async def test_an_entry_is_added_under_another_id_when_the_first_is_taken(
+    service: TodoService,
+) -> None:
+    _, taken = await service.put_entry(UUID(int=1), "somebody was faster")
+    added = await service.add_entry("buy oat milk")
+    assert (await service.find_entries(TodoQuery())).entries == [taken, added]
 
 
 async def test_an_invalid_entry_is_not_added(service: TodoService) -> None:
@@ -138,7 +132,7 @@ async def test_putting_an_entry_twice_changes_nothing_the_second_time(
 ) -> None:
     first = await service.put_entry(UNKNOWN, "buy milk", done=True, tags=("b", "a"))
     second = await service.put_entry(UNKNOWN, " buy milk", done=True, tags=("a", "b", "a"))
-    assert second == Change(first.after, first.after)
+    assert second == Transition(first.after, first.after)
 
 
 async def test_putting_an_invalid_entry_creates_nothing(service: TodoService) -> None:
@@ -336,25 +330,6 @@ async def test_an_entry_is_created_when_nothing_may_be_there(service: TodoServic
         await service.put_entry(UNKNOWN, "put", condition=condition)
 
 
-Rival = Callable[[TodoEntry], TodoEntry]
-
-
-class ContestedRepository(InMemoryTodoEntryRepository):
-    """Another process is faster: just before each of the next saves, it stores its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rivals: list[Rival] = []
-
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
-        if self.rivals:
-            rival = self.rivals.pop()
-            (entry,) = entries
-            stored = await self.get(entry.id) if entry.revision else entry
-            await super().save(rival(stored))
-        return await super().save(*entries)
-
-
 def rival_tag(stored: TodoEntry) -> TodoEntry:
     """Put one tag more on the entry."""
     return stored.add_tag(f"rival-{len(stored.tags)}", at=NOON)
@@ -494,20 +469,6 @@ async def test_waits_grow_from_milliseconds_to_half_a_second_and_are_never_the_s
     assert courses[0] != courses[1]
 
 
-class FailingRepository(InMemoryTodoEntryRepository):
-    """Fails at every save, once it has an error to fail with."""
-
-    error: TodoError | None = None
-
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
-        await self.check()
-        return await super().save(*entries)
-
-    async def check(self) -> None:
-        if self.error is not None:
-            raise self.error
-
-
 @pytest.mark.parametrize("error", [StorageFull("full"), StorageUnavailable("not now")])
 async def test_what_a_storage_refuses_is_not_tried_again(error: TodoError) -> None:
     repository, waiting = FailingRepository(), Waiting()
@@ -526,22 +487,6 @@ async def test_what_a_storage_refuses_is_not_tried_again(error: TodoError) -> No
             await refused
     assert waiting.seconds == []
     assert (await service.find_entries(TodoQuery())).entries == [added]
-
-
-class DistantRepository(InMemoryTodoEntryRepository):
-    """Takes its time, in which others get their turn."""
-
-    async def get(self, entry_id: UUID) -> TodoEntry:
-        await asyncio.sleep(0)
-        entry = await super().get(entry_id)
-        await asyncio.sleep(0)
-        return entry
-
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
-        await asyncio.sleep(0)
-        stored = await super().save(*entries)
-        await asyncio.sleep(0)
-        return stored
 
 
 async def test_a_hundred_clients_that_each_add_a_tag_all_succeed() -> None:
@@ -564,22 +509,6 @@ async def test_a_hundred_clients_of_several_processes_all_succeed() -> None:
         *(services[number % 4].add_tag(added.id, name) for number, name in enumerate(names))
     )
     assert (await services[0].get_entry(added.id)).tags == tuple(names)
-
-
-class HeldRepository(InMemoryTodoEntryRepository):
-    """Lets nobody store a certain entry before it is set free."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: UUID | None = None
-        self.is_free = asyncio.Event()
-        self.is_waited_for = asyncio.Event()
-
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
-        if any(entry.id == self.held for entry in entries):
-            self.is_waited_for.set()
-            await self.is_free.wait()
-        return await super().save(*entries)
 
 
 async def test_changes_wait_only_for_those_of_the_same_entry() -> None:
@@ -610,3 +539,98 @@ async def test_a_change_that_is_called_off_lets_the_next_one_through() -> None:
     repository.is_free.set()
     async with asyncio.timeout(30):
         assert (await service.add_tag(added.id, "second")).tags == ("second",)
+
+
+async def test_an_entry_can_be_read_as_it_was_at_a_revision(service: TodoService) -> None:
+    added = await service.add_entry("buy milk")
+    changed = await service.change_entry(added.id, content="buy oat milk")
+    assert await service.get_entry(added.id, at=added.revision) == added
+    assert await service.get_entry(added.id, at=changed.revision) == changed
+    with pytest.raises(TodoEntryNotFound):
+        await service.get_entry(added.id, at=0)
+
+
+async def test_what_has_changed_can_be_followed(service: TodoService) -> None:
+    milk = await service.add_entry("buy milk")
+    bread = await service.add_entry("buy bread")
+    done = await service.change_entry(milk.id, done=True)
+    changes = [Change(None, milk), Change(None, bread), Change(milk, done)]
+    assert (await service.get_changes(0, limit=100)).changes == changes
+    page = await service.get_changes(1, limit=1)
+    assert (page.changes, page.next) == (changes[1:2], 2)
+
+
+async def test_what_has_become_of_an_entry_can_be_followed(service: TodoService) -> None:
+    milk = await service.add_entry("buy milk")
+    await service.add_entry("buy bread")
+    done = await service.change_entry(milk.id, done=True)
+    changes = [Change(None, milk), Change(milk, done)]
+    assert (await service.get_changes_of(milk.id, limit=100)).changes == changes
+    assert (await service.get_changes_of(milk.id, limit=1)).changes == changes[:1]
+    assert (await service.get_changes_of(milk.id, since=1, limit=100)).changes == changes[1:]
+
+
+async def test_as_many_changes_as_wished_for_are_not_forgotten() -> None:
+    service = service_on(InMemoryTodoEntryRepository(), kept_changes=2)
+    for content in ("one", "two", "three"):
+        await service.add_entry(content)
+    await service.forget()
+    page = await service.get_changes(1, limit=100)
+    assert [change.after.content for change in page.changes] == ["two", "three"]
+    with pytest.raises(HistoryForgotten):
+        await service.get_changes(0, limit=100)
+    assert len((await service.find_entries(TodoQuery())).entries) == 3
+
+
+async def _batch(service: TodoService) -> None:
+    operations = [Operation(UUID(int=1), edits.remove()), Operation(None, edits.create("new"))]
+    await service.carry_out(operations)
+
+
+PUBLISHING: dict[str, tuple[Callable[[TodoService], Awaitable[object]], list[ChangeKind]]] = {
+    "add": (lambda service: service.add_entry("buy bread"), [ChangeKind.ADDED]),
+    "put": (lambda service: service.put_entry(UNKNOWN, "buy bread"), [ChangeKind.ADDED]),
+    "change": (
+        lambda service: service.change_entry(UUID(int=1), done=True),
+        [ChangeKind.COMPLETED],
+    ),
+    "remove": (lambda service: service.remove_entry(UUID(int=1)), [ChangeKind.REMOVED]),
+    "add tag": (lambda service: service.add_tag(UUID(int=1), "new"), [ChangeKind.EDITED]),
+    "remove tag": (
+        lambda service: service.remove_tag(UUID(int=1), "old"),
+        [ChangeKind.EDITED],
+    ),
+    "batch": (_batch, [ChangeKind.REMOVED, ChangeKind.ADDED]),
+    "undo": (lambda service: service.undo(1), [ChangeKind.REMOVED]),
+}
+
+
+@pytest.mark.parametrize(("use_case", "kinds"), PUBLISHING.values(), ids=list(PUBLISHING))
+async def test_what_was_stored_is_published(
+    service: TodoService,
+    use_case: Callable[[TodoService], Awaitable[object]],
+    kinds: Sequence[ChangeKind],
+) -> None:
+    added = await service.add_entry("buy milk", tags=("old",))
+    published: list[Change] = []
+    service.bus.subscribe(published.append)
+    await use_case(service)
+    await service.bus.drain()
+    assert published == (await service.get_changes(added.revision, limit=100)).changes
+    assert [change.kind for change in published] == kinds
+
+
+async def test_what_was_not_stored_is_not_published(
+    contender: TodoService, contested: ContestedRepository
+) -> None:
+    added = await contender.add_entry("buy milk", key=KEY)
+    published: list[Change] = []
+    contender.bus.subscribe(published.append)
+    await contender.add_entry("buy milk", key=KEY)
+    await contender.change_entry(added.id, content="buy milk")
+    await contender.carry_out([Operation(added.id, edits.remove())], dry_run=True)
+    contested.rivals = [rival_content]
+    with pytest.raises(StaleTodoEntry):
+        await contender.remove_entry(added.id, condition=Condition(revisions=frozenset([1])))
+    await contender.bus.drain()
+    assert published == []

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Response
 from pydantic.json_schema import JsonSchemaValue
 
 from myapp.application.todo_service import Condition
@@ -13,6 +14,8 @@ from myapp.infrastructure.api.parsed import Parsed
 NO_CACHE = "no-cache"
 COUNT_EXACT = "count=exact"
 RETURN_REPRESENTATION = "return=representation"
+
+Answer = TypeVar("Answer")
 
 _STRING: JsonSchemaValue = {"type": "string"}
 _TAGS: JsonSchemaValue = {
@@ -66,6 +69,15 @@ def entity_tags(lines: Iterable[str]) -> EntityTags:
     if not _TAG_LIST.fullmatch(text):
         raise ValueError('must be entity tags in quotes, such as "17", or *')
     return EntityTags(match[0] for match in re.finditer(_ENTITY_TAG, text))
+
+
+def unless_current(
+    listed: EntityTags | None, response: Response, answer: Answer
+) -> Answer | Response:
+    """Answer 304 with the same headers if the client has what their ETag stands for."""
+    if listed is None or not listed.includes(response.headers["ETag"]):
+        return answer
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=response.headers)
 
 
 def parse_preferences(lines: Iterable[str]) -> frozenset[str]:

@@ -76,6 +76,12 @@ class JsonRequest(Request):
             self._body = bytes(body)
         return self._body
 
+    @property
+    def body_read(self) -> bytes:
+        """What has been read of it: nothing if the operation takes none."""
+        body: bytes = getattr(self, "_body", b"")
+        return body
+
     async def json(self) -> Any:  # any JSON value: that is what the schemas check next
         """Answer the value; raises Rejection."""
         value = _decode(await self.body())

@@ -82,7 +82,10 @@ class RequestLog:
 
 
 class HeadAsGet:
-    """Answers HEAD as GET, without the content (RFC 9110, section 9.3.2)."""
+    """Answers HEAD as GET, without the content (RFC 9110, section 9.3.2).
+
+    The response is complete where its content would begin: what has no end, ends there.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -92,11 +95,15 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
+        is_complete = False
 
         async def send_without_content(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
+            nonlocal is_complete
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not is_complete:
+                is_complete = True
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         await self._app({**scope, "method": "GET"}, receive, send_without_content)
 

@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from myapp.infrastructure.api.change_schema import (
+    EXAMPLE_CHANGE,
+    EXAMPLE_PROSPECT,
+    EXAMPLE_REMOVAL,
+)
 from myapp.infrastructure.api.problems import Problem
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY
 
@@ -15,12 +20,23 @@ _REQUEST_ID = {
 }
 
 
+# Pydantic would sort their keys, and FastAPI drop what is null.
+_EXAMPLES = {
+    "TodoEntrySchema": [EXAMPLE_ENTRY],
+    "ChangeSchema": [EXAMPLE_CHANGE, EXAMPLE_REMOVAL],
+    "ProspectiveChangeSchema": [EXAMPLE_PROSPECT],
+}
+
+
 def complete(document: Document) -> None:
     """Add the problems, the header that every response has, and what FastAPI drops."""
     schemas = document["components"]["schemas"]
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = Problem.model_json_schema(
+        ref_template="#/components/schemas/{model}", mode="serialization"
+    )
     schemas.update(problem.pop("$defs"), Problem=problem)
-    schemas["TodoEntrySchema"]["examples"] = [EXAMPLE_ENTRY]  # pydantic sorts its keys
+    for name, examples in _EXAMPLES.items():
+        schemas[name]["examples"] = examples
     for operation in _operations(document):
         # The first line of a docstring says what is done, the rest is for who wants more.
         summary, _, description = operation["description"].partition("\n")

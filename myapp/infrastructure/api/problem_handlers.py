@@ -12,8 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from myapp.application.edits import OperationFailed
+from myapp.domain.change import ChangedSince
 from myapp.domain.errors import (
+    ChangeNotFound,
+    HistoryForgotten,
     InvalidValue,
+    KeyReused,
     StaleTodoEntry,
     StorageFull,
     StorageUnavailable,
@@ -22,7 +27,14 @@ from myapp.domain.errors import (
     TodoError,
     TooManyTags,
 )
+from myapp.infrastructure.api.change_schema import shown_state
 from myapp.infrastructure.api.problems import (
+    CHANGE_NOT_FOUND,
+    ENTRY_CHANGED_SINCE,
+    HISTORY_FORGOTTEN,
+    ID_TAKEN,
+    IDEMPOTENCY_KEY_REUSED,
+    INVALID_INPUT,
     MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -47,9 +59,13 @@ _TYPES: Mapping[type[TodoError], ProblemType] = {
     TodoEntryExists: TODO_ENTRY_EXISTS,
     StaleTodoEntry: TODO_ENTRY_CHANGED,
     TooManyTags: TOO_MANY_TAGS,
+    ChangeNotFound: CHANGE_NOT_FOUND,
+    HistoryForgotten: HISTORY_FORGOTTEN,
+    KeyReused: IDEMPOTENCY_KEY_REUSED,
     StorageFull: STORAGE_FULL,
 }
 
+_PARAMETERS = ("at", "since")  # of what the domain checks; all else is in a body
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _ERRORS_SHOWN = 100
 
@@ -57,9 +73,11 @@ _RULES = {
     "extra_forbidden": "is not known here",
     "missing": "is required",
     "model_attributes_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
     "string_type": "must be a string",
     "bool_type": "must be true or false",
     "list_type": "must be an array",
+    "too_short": "must not be empty",
 }
 
 
@@ -80,8 +98,16 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
             return error
         case RequestValidationError():
             return invalid_input(_input_errors(error.errors()))
-        case InvalidValue():
-            return invalid_input([_input_error(("body", error.field), error.rule)])
+        case InvalidValue(field=field, rule=rule):
+            place = "query" if field in _PARAMETERS else "body"
+            return invalid_input([_input_error((place, field), rule)])
+        case OperationFailed():
+            return _operation_failed(error)
+        case ChangedSince(change=change, current=current):
+            after_change = shown_state(change.after)
+            return Rejection(
+                ENTRY_CHANGED_SINCE, str(error), after_change=after_change, current=current
+            )
         case StorageUnavailable():
             headers = {"Retry-After": str(error.retry_after)}
             return Rejection(STORAGE_UNAVAILABLE, str(error), headers=headers)
@@ -95,6 +121,17 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             return _method_not_allowed(request)
     raise error
+
+
+def _operation_failed(error: OperationFailed) -> Rejection:
+    index = error.index
+    match error.error:
+        case InvalidValue(rule=rule):
+            wrong = InputError(detail=rule, pointer=pointer(["operations", index]))
+            return Rejection(INVALID_INPUT, str(error), errors=[wrong], operation=index)
+        case TodoEntryExists():
+            return Rejection(ID_TAKEN, str(error), operation=index)
+    return Rejection(_TYPES[type(error.error)], str(error), operation=index)
 
 
 def _method_not_allowed(request: Request) -> Rejection:

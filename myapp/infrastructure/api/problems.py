@@ -1,17 +1,20 @@
 """Every problem a client may meet, in one table, and how it is told (RFC 9457)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.api.response_docs import ALLOW, RETRY_AFTER
+from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY, TodoEntrySchema
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -47,34 +50,57 @@ class Problem(BaseModel):
     errors: list[InputError] | None = Field(
         default=None, description="For invalid input: all that is wrong with it."
     )
+    operation: int | None = Field(
+        default=None, description="In a batch: which operation failed, counted from 0."
+    )
+    after_change: TodoEntrySchema | None = Field(
+        default=None,
+        description="Where an undo is refused: the entry after the change that was to be"
+        " undone; null if it was removed.",
+    )
+    current: TodoEntrySchema | None = Field(
+        default=None,
+        description="Where an undo is refused: the entry by now; null if it is removed.",
+    )
+
+
+class Members(TypedDict, total=False):
+    """What the problems of some types have besides what all have (RFC 9457, 3.2)."""
+
+    errors: Sequence[InputError]
+    operation: int
+    after_change: TodoEntry | None
+    current: TodoEntry | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProblemType:
-    """A kind of problem: its name, its status, what it means and what helps."""
+    """A kind of problem: its name, its status, what it means and what helps.
+
+    `detail` and `members` are those of an example.
+    """
 
     slug: str
     status: HTTPStatus
     title: str
     explanation: str
     detail: str
-    errors: Sequence[InputError] = ()
+    members: JsonDict = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
         """The URI reference that names the type and answers its explanation."""
         return f"/problems/{self.slug}"
 
-    def problem(self, instance: str, detail: str, errors: Sequence[InputError] = ()) -> Problem:
-        """Answer a problem of this type."""
-        return Problem(
-            type=self.uri,
-            title=self.title,
-            status=self.status,
-            detail=detail,
-            instance=instance,
-            errors=list(errors) or None,
-        )
+    def common_members(self, instance: str, detail: str) -> dict[str, object]:
+        """Answer what every problem has, for one of this type."""
+        return {
+            "type": self.uri,
+            "title": self.title,
+            "status": self.status,
+            "detail": detail,
+            "instance": instance,
+        }
 
 
 class Rejection(HTTPException):
@@ -85,12 +111,12 @@ class Rejection(HTTPException):
         problem_type: ProblemType,
         detail: str,
         *,
-        errors: Sequence[InputError] = (),
         headers: Mapping[str, str] | None = None,
+        **members: Unpack[Members],
     ) -> None:
         super().__init__(problem_type.status, detail, headers)
         self.problem_type = problem_type
-        self.errors = errors
+        self.members = members
 
 
 def invalid_input(errors: Sequence[InputError]) -> Rejection:
@@ -101,9 +127,10 @@ def invalid_input(errors: Sequence[InputError]) -> Rejection:
 def problem_response(connection: HTTPConnection, rejection: Rejection) -> Response:
     """Answer the problem as a response to this request."""
     problem_type = rejection.problem_type
-    problem = problem_type.problem(path_of(connection), rejection.detail, rejection.errors)
+    members = problem_type.common_members(path_of(connection), rejection.detail)
+    problem = Problem.model_validate({**members, **rejection.members})
     return Response(
-        problem.model_dump_json(exclude_none=True),
+        problem.model_dump_json(exclude_unset=True),
         problem_type.status,
         headers=rejection.headers,
         media_type=MEDIA_TYPE,
@@ -146,9 +173,8 @@ def answers(*problem_types: ProblemType) -> dict[int | str, dict[str, Any]]:
         response["content"][MEDIA_TYPE]["examples"][problem_type.slug] = {
             "summary": problem_type.title,
             "description": problem_type.explanation,
-            "value": problem_type.problem(
-                "/todo", problem_type.detail, problem_type.errors
-            ).model_dump(exclude_none=True),
+            "value": problem_type.common_members("/todo", problem_type.detail)
+            | problem_type.members,
         }
     return responses
 
@@ -187,6 +213,13 @@ TODO_ENTRY_NOT_FOUND = ProblemType(
     "The entry was never stored, or has been removed.",
     "There is no todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e.",
 )
+CHANGE_NOT_FOUND = ProblemType(
+    "change-not-found",
+    HTTPStatus.NOT_FOUND,
+    "There is no such change",
+    "No change was stored under this revision.",
+    "There is no change under the revision 17.",
+)
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed",
     HTTPStatus.METHOD_NOT_ALLOWED,
@@ -200,6 +233,37 @@ TOO_MANY_TAGS = ProblemType(
     "The entry has as many tags as it may",
     "An entry carries 100 tags at most: take one off before you add another.",
     "The todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e has 100 tags already.",
+)
+ID_TAKEN = ProblemType(
+    "id-taken",
+    HTTPStatus.CONFLICT,
+    "There is an entry under this id already",
+    "`operation` of the batch is to create an entry under an id that another has. Nothing"
+    " was done. Leave the id to the service, or put the entry instead.",
+    "Operation 3: There is a todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e already.",
+    {"operation": 3},
+)
+ENTRY_CHANGED_SINCE = ProblemType(
+    "entry-changed-since",
+    HTTPStatus.CONFLICT,
+    "The entry has been changed again",
+    "Only the last change of an entry can be undone. `after_change` is the entry after the"
+    " change that was to be undone, `current` the entry by now; null if it was removed. See"
+    " what the entry should be, and write that.",
+    "The todo entry 0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e has been changed again since"
+    " revision 17.",
+    {
+        "after_change": EXAMPLE_ENTRY,
+        "current": EXAMPLE_ENTRY | {"content": "buy soy milk", "revision": 18},
+    },
+)
+HISTORY_FORGOTTEN = ProblemType(
+    "history-forgotten",
+    HTTPStatus.GONE,
+    "The history is not kept that long",
+    "What was asked for is older than the changes that are kept. To follow what happens,"
+    " read the list again (GET /todo): its ETag is the revision to follow from.",
+    "The history is kept from revision 1200 on; 17 is before that.",
 )
 TODO_ENTRY_CHANGED = ProblemType(
     "todo-entry-changed",
@@ -239,7 +303,15 @@ INVALID_INPUT = ProblemType(
     "`errors` lists what is wrong, each with its place: a pointer into the body, a"
     " parameter of the path or the query, or a header.",
     "#/content: must not be empty",
-    [InputError(detail="must not be empty", pointer="#/content")],
+    {"errors": [{"detail": "must not be empty", "pointer": "#/content"}]},
+)
+IDEMPOTENCY_KEY_REUSED = ProblemType(
+    "idempotency-key-reused",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The key has named another request",
+    "A request with this Idempotency-Key was carried out, and this is not the same one."
+    " Take a new key for a new request.",
+    "The key '8e03978e-40d5-43e8-bc93-6894a57f9324' has come with another request before.",
 )
 INTERNAL_ERROR = ProblemType(
     "internal-error",
@@ -271,13 +343,18 @@ PROBLEM_TYPES = {
         MALFORMED_REQUEST,
         NOT_FOUND,
         TODO_ENTRY_NOT_FOUND,
+        CHANGE_NOT_FOUND,
         METHOD_NOT_ALLOWED,
         TOO_MANY_TAGS,
+        ID_TAKEN,
+        ENTRY_CHANGED_SINCE,
+        HISTORY_FORGOTTEN,
         TODO_ENTRY_CHANGED,
         TODO_ENTRY_EXISTS,
         CONTENT_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         INVALID_INPUT,
+        IDEMPOTENCY_KEY_REUSED,
         INTERNAL_ERROR,
         STORAGE_UNAVAILABLE,
         STORAGE_FULL,

@@ -20,6 +20,12 @@ LINK: Headers = {
         '</todo?limit=2&cursor=WyI5Zj…>; rel="next"',
     )
 }
+NEXT_CHANGES: Headers = {
+    "Link": _header(
+        "Where what comes next is, now or later (RFC 8288).",
+        '</todo/changes?limit=2&since=17>; rel="next"',
+    )
+}
 TOTAL_COUNT: Headers = {
     "Total-Count": _header("The number of entries on all pages, if wished for.", "1234")
 }

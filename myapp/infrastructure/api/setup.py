@@ -9,7 +9,10 @@ from starlette.types import Lifespan
 
 from myapp import __version__
 from myapp.infrastructure.api import (
+    batch_controller,
+    change_controller,
     docs_controller,
+    event_controller,
     health_controller,
     todo_controller,
 )
@@ -22,11 +25,14 @@ Todos that stay: what was acknowledged survives any crash.
 
 Every error is a problem document (RFC 9457) whose `type` leads to an explanation. Entries
 and lists carry an `ETag`, to revalidate what you have and to change only what you have seen.
+What changes can be followed and undone, and a request with an `Idempotency-Key` be repeated
+without doing anything twice.
 """
 
 
 _TAGS = [
     {"name": "todo", "description": "The todo entries, and their tags."},
+    {"name": "changes", "description": "What has happened to the entries, and its undoing."},
     {"name": "health", "description": "For whoever runs the service."},
     {"name": "documentation", "description": "What problems mean."},
 ]
@@ -64,7 +70,14 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
     )
-    for controller in (todo_controller, health_controller, docs_controller):
+    for controller in (
+        todo_controller,
+        batch_controller,
+        change_controller,
+        event_controller,
+        health_controller,
+        docs_controller,
+    ):
         app.include_router(controller.router)
     install_problem_handlers(app)
     app.add_middleware(Utf8Target)

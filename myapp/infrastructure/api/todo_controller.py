@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Annotated, TypeVar
-from urllib.parse import urlencode
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Path, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TagUse
@@ -18,14 +17,19 @@ from myapp.infrastructure.api.headers import (
     NO_CACHE,
     RETURN_REPRESENTATION,
     Conditional,
-    EntityTags,
     IfNoneMatch,
     Preferences,
     etag,
+    unless_current,
 )
+from myapp.infrastructure.api.idempotency import Key
 from myapp.infrastructure.api.json_body import MERGE_PATCH, JsonRoute
+from myapp.infrastructure.api.parameters import AT, GIVEN_ONCE, revision_asked_for
+from myapp.infrastructure.api.paths import Id, next_link, url_of
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
+    HISTORY_FORGOTTEN,
+    IDEMPOTENCY_KEY_REUSED,
     INVALID_INPUT,
     NOT_FOUND,
     STORAGE_FULL,
@@ -46,11 +50,10 @@ from myapp.infrastructure.api.response_docs import (
     PREFERENCE_APPLIED,
     TOTAL_COUNT,
 )
-from myapp.infrastructure.api.todo_query_schema import ListParameters, list_parameters
+from myapp.infrastructure.api.todo_query_schema import ListParameters
 from myapp.infrastructure.api.todo_schema import (
     EXAMPLE_ENTRY,
     EXAMPLE_ID,
-    EntryId,
     Tag,
     TagUseSchema,
     TodoEntryDraft,
@@ -72,11 +75,6 @@ _CONDITION = (TODO_ENTRY_CHANGED, TODO_ENTRY_EXISTS)
 _CHANGE = (*_WRITE, *_CONDITION, TODO_ENTRY_NOT_FOUND)
 
 
-Id = Annotated[
-    EntryId,
-    Path(description="The entry's id.", openapi_examples={"an id": {"value": EXAMPLE_ID}}),
-]
-Answer = TypeVar("Answer")
 TagName = Annotated[
     Tag, Path(description="The tag.", openapi_examples={"a tag": {"value": "home"}})
 ]
@@ -91,13 +89,19 @@ TagName = Annotated[
         304: NOT_MODIFIED,
         **answers(*_READ),
     },
+    dependencies=[GIVEN_ONCE],
 )
-@router.get("/todo/", response_model=list[TodoEntrySchema], include_in_schema=False)
+@router.get(
+    "/todo/",
+    response_model=list[TodoEntrySchema],
+    include_in_schema=False,
+    dependencies=[GIVEN_ONCE],
+)
 async def list_entries(
     request: Request,
     response: Response,
     service: Service,
-    parameters: Annotated[ListParameters, Depends(list_parameters)],
+    parameters: Annotated[ListParameters, Query()],
     prefer: Preferences,
     if_none_match: IfNoneMatch = None,
 ) -> Sequence[TodoEntry] | Response:
@@ -112,12 +116,12 @@ async def list_entries(
     page = await service.find_entries(query)
     response.headers.update({"ETag": etag(page.revision), "Cache-Control": NO_CACHE})
     if page.next is not None:
-        url = _next_url(request, encode_cursor(page.next, query))
-        response.headers["Link"] = f'<{url}>; rel="next"'
+        cursor = encode_cursor(page.next, query)
+        response.headers.update(next_link(request, "/todo", cursor=cursor))
     if page.total is not None:
         response.headers["Total-Count"] = str(page.total)
         response.headers["Preference-Applied"] = COUNT_EXACT
-    return _unless_current(if_none_match, response, page.entries)
+    return unless_current(if_none_match, response, page.entries)
 
 
 @router.post(
@@ -130,7 +134,7 @@ async def list_entries(
             "headers": ETAG | LOCATION | PREFERENCE_APPLIED,
             "content": {"application/json": {"examples": _ADDED}},
         },
-        **answers(*_WRITE, *_BODY),
+        **answers(*_WRITE, *_BODY, IDEMPOTENCY_KEY_REUSED),
     },
 )
 @router.post(
@@ -145,11 +149,12 @@ async def add_entry(
     service: Service,
     draft: TodoEntryDraft,
     prefer: Preferences,
+    key: Key,
 ) -> UUID | TodoEntry:
     """Add an entry and answer its id, or with `Prefer: return=representation` the entry."""
-    entry = await service.add_entry(draft.content, done=draft.done, **draft.fields())
+    entry = await service.add_entry(draft.content, key=key, done=draft.done, **draft.fields())
     response.headers.update(
-        {"ETag": etag(entry.revision), "Location": _url(request, f"/todo/{entry.id}")}
+        {"ETag": etag(entry.revision), "Location": url_of(request, f"/todo/{entry.id}")}
     )
     if RETURN_REPRESENTATION not in prefer:
         return entry.id
@@ -158,26 +163,31 @@ async def add_entry(
 
 
 @router.get(
-    "/todo/{id}",
+    "/todo/{id:entry}",
     response_model=TodoEntrySchema,
     response_description="The entry.",
     responses={
         200: {"headers": ETAG},
         304: NOT_MODIFIED,
-        **answers(*_READ, TODO_ENTRY_NOT_FOUND),
+        **answers(*_READ, TODO_ENTRY_NOT_FOUND, HISTORY_FORGOTTEN),
     },
+    openapi_extra={"parameters": [AT]},
 )
 async def get_entry(
-    response: Response, service: Service, id: Id, if_none_match: IfNoneMatch = None
+    request: Request,
+    response: Response,
+    service: Service,
+    id: Id,
+    if_none_match: IfNoneMatch = None,
 ) -> TodoEntry | Response:
-    """Answer the entry."""
-    entry = await service.get_entry(id)
+    """Answer the entry, or with `at` what it was when the store had that revision."""
+    entry = await service.get_entry(id, at=await revision_asked_for(request))
     response.headers.update({"ETag": etag(entry.revision), "Cache-Control": NO_CACHE})
-    return _unless_current(if_none_match, response, entry)
+    return unless_current(if_none_match, response, entry)
 
 
 @router.put(
-    "/todo/{id}",
+    "/todo/{id:entry}",
     response_model=TodoEntrySchema,
     responses={
         200: {"description": "The entry was there and is replaced."},
@@ -211,12 +221,12 @@ async def put_entry(
     )
     if before is None:
         response.status_code = HTTPStatus.CREATED
-        response.headers["Location"] = _url(request, f"/todo/{id}")
+        response.headers["Location"] = url_of(request, f"/todo/{id}")
     return after
 
 
 @router.patch(
-    "/todo/{id}",
+    "/todo/{id:entry}",
     response_model=TodoEntrySchema,
     response_description="The entry, changed or as it was.",
     responses={200: {"headers": ETAG}, **answers(*_CHANGE, *_BODY)},
@@ -242,7 +252,7 @@ async def change_entry(
 
 
 @router.delete(
-    "/todo/{id}",
+    "/todo/{id:entry}",
     status_code=204,
     response_class=Response,
     response_description="The entry is removed.",
@@ -254,7 +264,7 @@ async def remove_entry(service: Service, id: Id, condition: Conditional) -> None
 
 
 @router.put(
-    "/todo/{id}/tags/{tag:path}",
+    "/todo/{id:entry}/tags/{tag:path}",
     response_model=TodoEntrySchema,
     response_description="The entry, changed or as it was.",
     responses=answers(*_CHANGE, TOO_MANY_TAGS),
@@ -265,7 +275,7 @@ async def add_tag(service: Service, id: Id, tag: TagName, condition: Conditional
 
 
 @router.delete(
-    "/todo/{id}/tags/{tag:path}",
+    "/todo/{id:entry}/tags/{tag:path}",
     response_model=TodoEntrySchema,
     response_description="The entry, changed or as it was.",
     responses=answers(*_CHANGE),
@@ -290,25 +300,4 @@ async def list_tags(
     tags = await service.get_tags()
     digest = blake2b(repr(tags).encode("utf-8"), digest_size=8).hexdigest()
     response.headers.update({"ETag": f'"{digest}"', "Cache-Control": NO_CACHE})
-    return _unless_current(if_none_match, response, tags)
-
-
-def _unless_current(
-    listed: EntityTags | None, response: Response, answer: Answer
-) -> Answer | Response:
-    """Answer 304 with the same headers if the client has what their ETag stands for."""
-    if listed is None or not listed.includes(response.headers["ETag"]):
-        return answer
-    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=response.headers)
-
-
-def _next_url(request: Request, cursor: str) -> str:
-    parameters = request.query_params.multi_items()
-    others = [(name, value) for name, value in parameters if name != "cursor"]
-    return _url(request, f"/todo?{urlencode([*others, ('cursor', cursor)])}")
-
-
-def _url(request: Request, path: str) -> str:
-    """Answer the URL of a path, relative to the host and behind the prefix, if any."""
-    prefix: str = request.scope.get("root_path", "")
-    return prefix + path
+    return unless_current(if_none_match, response, tags)

@@ -1,12 +1,9 @@
 """The query of a list of todo entries: its parameters, and what they ask for."""
 
-import re
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Query, Request
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,12 +15,12 @@ from pydantic import (
 from myapp.domain.todo import CONTENT_MOST, Priority
 from myapp.domain.todo_entry_repository import (
     PAGE_DEFAULT,
-    PAGE_MOST,
     Sort,
     TodoQuery,
     normalise_search,
 )
 from myapp.infrastructure.api.cursors import decode_cursor
+from myapp.infrastructure.api.parameters import Count, Flag
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problems import InputError, invalid_input
 from myapp.infrastructure.api.todo_schema import DATE_OR_TIME, LINES, Tag, parse_due
@@ -33,30 +30,12 @@ def _moment(text: object) -> datetime:
     return parse_due(text).moment
 
 
-def _flag(text: object) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return text == "true"
-
-
-def _count(text: object) -> int:
-    if isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text):
-        if 1 <= int(text) <= PAGE_MOST:
-            return int(text)
-    raise ValueError(f"must be a whole number from 1 to {PAGE_MOST:,}")
-
-
 Search = Annotated[
     str,
     AfterValidator(normalise_search),
     WithJsonSchema({"type": "string", "maxLength": CONTENT_MOST, "pattern": LINES}),
 ]
 Moment = Annotated[datetime, Parsed(_moment, DATE_OR_TIME)]
-Flag = Annotated[bool, Parsed(_flag, {"type": "boolean"})]
-Count = Annotated[
-    int,
-    Parsed(_count, {"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
-]
 SortName = Literal[
     "created",
     "-created",
@@ -135,18 +114,3 @@ class ListParameters(BaseModel):
         except ValueError as error:
             wrong = InputError(detail=str(error), parameter="cursor")
             raise invalid_input([wrong]) from error
-
-
-async def list_parameters(
-    request: Request, parameters: Annotated[ListParameters, Query()]
-) -> ListParameters:
-    """Answer the parameters; raises Rejection if one was given twice that counts once."""
-    counts = Counter(name for name, _ in request.query_params.multi_items())
-    errors = [
-        InputError(detail="must be given once only", parameter=name)
-        for name, count in counts.items()
-        if count > 1 and name not in ("tag", "priority")
-    ]
-    if errors:
-        raise invalid_input(errors)
-    return parameters

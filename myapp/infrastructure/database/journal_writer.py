@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TypeVarTuple
 from uuid import UUID
 
+from myapp.domain.change import Change
 from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
-from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import Receipt
+from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.journal import Journal
-from myapp.infrastructure.database.records import decode, encode
-from myapp.infrastructure.database.todo_index import TodoIndex
+from myapp.infrastructure.database.records import decode, encode_changes
 
-_CHUNK = 1_000
+_COMPACT_BEYOND = 1_000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LONGEST_PAUSE = 5.0
 
@@ -28,37 +29,44 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Save:
-    entries: Sequence[TodoEntry]
+    changes: Sequence[Change]
+    receipt: Receipt | None
+    begin: int
     written: asyncio.Future[None]
 
 
 class JournalWriter:
-    """Writes by one thread beside the event loop; only durable entries reach the index.
+    """Writes by one thread beside the event loop; only what is durable reaches the contents.
 
     What is given while a write is under way shares the next frame, and so its fsync.
     After a failed write nothing is taken until the journal has proved that it works again,
-    which is tried at once and then every few seconds. When most of the journal has been
-    overtaken, it is compacted.
+    which is tried at once and then every few seconds. When a good part of the journal is of
+    no use any more, it is compacted.
     """
 
-    def __init__(self, journal: Journal, index: TodoIndex, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, journal: Journal, contents: Contents, thread: ThreadPoolExecutor
+    ) -> None:
         self._journal = journal
-        self._index = index
+        self._contents = contents
         self._thread = thread
         self._revision = 0  # the last given out, if only to a save that failed
-        self._records = 0  # entries in the journal, those overtaken since included
+        self._records = 0  # states of entries in the journal, with those forgotten since
         self._compact_beyond = 0
+        self._begin = 0  # of the history, as the journal knows it
         self._waiting: list[_Save] = []
-        self._writing: set[UUID] = set()
+        self._writing: dict[UUID | str, asyncio.Future[None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._closed = False
 
     async def open(self) -> None:
-        """Read the journal into the index."""
+        """Read what the journal tells."""
         with _no_garbage_collection():
             await self._in_thread(self._journal.open, self._take)
-        self._revision = self._index.revision
+        self._contents.log.forget_removed()
+        self._revision = self._contents.index.revision
+        self._begin = self._contents.log.begin
 
     async def close(self) -> None:
         """Let what is under way end, then give the journal back."""
@@ -81,30 +89,37 @@ class JournalWriter:
         self._revision += 1
         return self._revision
 
-    def write(self, entries: Sequence[TodoEntry]) -> asyncio.Future[None]:
-        """Answer a future that is done when the entries are in journal and index.
+    def write(self, changes: Sequence[Change], receipt: Receipt | None) -> asyncio.Future[None]:
+        """Answer a future that is done when all is in the journal and among the contents.
 
         It fails with StorageUnavailable or StorageFull, and must not be cancelled.
         """
-        save = _Save(entries, asyncio.get_running_loop().create_future())
+        begin = self._contents.log.begin  # as it was when the states before were looked up
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        save = _Save(changes, receipt, begin, written)
         self._waiting.append(save)
-        self._writing.update(entry.id for entry in entries)
+        for change in changes:
+            self._writing[change.entry_id] = written
+        if receipt is not None:
+            self._writing[receipt.key] = written
         self._task = self._task or asyncio.create_task(self._write_waiting())
-        return save.written
+        return written
 
-    def is_writing(self, entry_id: UUID) -> bool:
-        """Whether a change of this entry is on its way."""
-        return entry_id in self._writing
+    def pending(self, name: UUID | str) -> asyncio.Future[None] | None:
+        """Answer the future of a write under way that changes an entry, or has a receipt."""
+        return self._writing.get(name)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             saves, self._waiting = self._waiting, []
-            entries = [entry for save in saves for entry in save.entries]
+            changes = [change for save in saves for change in save.changes]
+            receipts = [save.receipt for save in saves if save.receipt is not None]
+            last = changes[-1].revision if changes else self._contents.index.revision
             try:
-                await self._in_thread(self._append, entries)
-                self._index.put(entries, entries[-1].revision)
-                self._writing.difference_update(entry.id for entry in entries)
+                await self._in_thread(self._append, last, changes, receipts, saves[0].begin)
+                self._contents.put(changes, receipts, last)
                 for save in saves:
+                    self._forget(save)
                     save.written.set_result(None)
                 await self._compact()
             except Exception as error:  # whatever it is, nobody may wait for ever
@@ -112,11 +127,18 @@ class JournalWriter:
                 await self._recover()
         self._task = None
 
+    def _forget(self, save: _Save) -> None:
+        for change in save.changes:
+            del self._writing[change.entry_id]
+        if save.receipt is not None:
+            del self._writing[save.receipt.key]
+
     async def _compact(self) -> None:
-        if self._records <= max(2 * len(self._index) + _CHUNK, self._compact_beyond):
+        needed = len(self._contents.index) + len(self._contents.log)
+        if self._records <= max(3 * needed // 2 + _COMPACT_BEYOND, self._compact_beyond):
             return
         try:
-            await self._in_thread(self._rewrite, self._index.entries())
+            await self._in_thread(self._rewrite, self._contents.snapshot(self._revision))
         except OSError as error:
             if self._journal.broken:
                 raise
@@ -134,13 +156,13 @@ class JournalWriter:
         self._writing.clear()
 
     async def _recover(self) -> None:
-        entries = self._index.entries()
+        snapshot = self._contents.snapshot(self._revision)
         pause = 0.0
         while self._failure is not None and not self._closed:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause + 0.25)
             try:
-                await self._in_thread(self._mend, entries)
+                await self._in_thread(self._mend, snapshot)
             except Exception as error:  # whatever it is, it may be gone next time
                 self._failure = error
             else:
@@ -157,29 +179,32 @@ class JournalWriter:
 
     def _take(self, payload: bytes) -> None:
         record = decode(payload)
-        self._index.put(record.entries, record.revision)
-        self._records += len(record.entries)
+        self._contents.take(record)
+        self._records += len(record.entries) + len(record.changes)
 
-    def _append(self, entries: Sequence[TodoEntry]) -> None:
-        self._journal.append(encode(entries[-1].revision, entries))
+    def _append(
+        self,
+        last: int,
+        changes: Sequence[Change],
+        receipts: Sequence[Receipt],
+        begin: int,
+    ) -> None:
+        entries = [change.after for change in changes]
+        news = None if begin == self._begin else begin
+        self._journal.append(encode_changes(last, entries, receipts, begin=news))
+        self._begin = begin
         self._records += len(entries)
 
-    def _rewrite(self, entries: Sequence[TodoEntry]) -> None:
-        self._journal.rewrite(snapshot(self._revision, entries))
-        self._records = len(entries)
+    def _rewrite(self, snapshot: Snapshot) -> None:
+        self._journal.rewrite(snapshot.payloads())
+        self._records = len(snapshot.entries) + len(snapshot.changes)
+        self._begin = snapshot.begin
 
-    def _mend(self, entries: Sequence[TodoEntry]) -> None:
+    def _mend(self, snapshot: Snapshot) -> None:
         if self._journal.broken:
-            self._rewrite(entries)
+            self._rewrite(snapshot)
         else:
-            self._journal.append(encode(self._revision, []))
-
-
-def snapshot(revision: int, entries: Sequence[TodoEntry]) -> Iterator[bytes]:
-    """Answer payloads that together hold these entries and this revision."""
-    yield encode(revision, [])
-    for start in range(0, len(entries), _CHUNK):
-        yield encode(revision, entries[start : start + _CHUNK])
+            self._journal.append(encode_changes(snapshot.revision, []))
 
 
 @contextmanager

@@ -1,9 +1,18 @@
 """Times as storages keep them: whole microseconds since 1970, in UTC."""
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+@overload
+def to_microseconds(moment: datetime) -> int: ...
+
+
+@overload
+def to_microseconds(moment: datetime | None) -> int | None: ...
 
 
 def to_microseconds(moment: datetime | None) -> int | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myapp.infrastructure.database.archive import REVISIONS_APART
+from myapp.infrastructure.database.contents import encode_all
 from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
 from myapp.infrastructure.database.journal import Journal, replay
-from myapp.infrastructure.database.journal_writer import snapshot
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.records import Record, decode
 from myapp.infrastructure.database.todo_index import TodoIndex
@@ -72,13 +72,15 @@ def salvage(folder: Path) -> tuple[Report, Path]:
         _keep(data, old, disk)
         revision = index.revision + REVISIONS_APART
         journal = Journal(path, disk)
-        journal.rewrite(snapshot(revision, index.entries()))
+        journal.rewrite(encode_all(revision, index.entries()))
         journal.close()
     return Report(path, len(index), revision, max(0, unreadable)), old
 
 
 def _put(index: TodoIndex, record: Record) -> None:
-    index.put(record.entries, max(index.revision, record.revision))
+    for entry in (*record.entries, *record.changes):
+        index.put(entry)
+    index.revision = max(index.revision, record.revision)
 
 
 def _keep(data: bytes, path: Path, disk: Disk) -> None:

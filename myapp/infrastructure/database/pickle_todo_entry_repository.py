@@ -2,22 +2,32 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
-from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
+from myapp.domain.change import Change
+from myapp.domain.errors import ReceiptExists, StaleTodoEntry, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import Page, TagUse, TodoEntryRepository, TodoQuery
+from myapp.domain.todo_entry_repository import (
+    Page,
+    Receipt,
+    TagUse,
+    TodoEntryRepository,
+    TodoQuery,
+)
+from myapp.domain.todo_history import TodoHistory
+from myapp.infrastructure.database.contents import Contents
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.journal_writer import JournalWriter
-from myapp.infrastructure.database.todo_index import TodoIndex
+from myapp.infrastructure.database.pickle_todo_history import PickleTodoHistory
 
 MADE_FOR = 100_000
 """Entries this storage is made for; it works beyond, with a warning."""
@@ -36,34 +46,44 @@ async def open_pickle_storage(
     Raises StorageInUse, StorageDamaged, UnsupportedStorage, StorageUnusable.
     """
     disk = disk or Disk()
-    index = TodoIndex()
+    contents = Contents()
     async with AsyncExitStack() as stack:
         try:
             make_folder(folder.absolute(), disk)
             stack.enter_context(folder_lock(folder))
             thread = stack.enter_context(ThreadPoolExecutor(1, "journal"))
-            writer = JournalWriter(Journal(folder / JOURNAL, disk), index, thread)
+            writer = JournalWriter(Journal(folder / JOURNAL, disk), contents, thread)
             stack.push_async_callback(writer.close)
             await writer.open()
         except OSError as error:
             raise StorageUnusable(folder, error) from error
-        yield PickleTodoEntryRepository(index, writer)
+        yield PickleTodoEntryRepository(contents, writer)
 
 
 class PickleTodoEntryRepository(TodoEntryRepository):
-    """Answers from the index, which holds what is durable, and saves through the writer."""
+    """Answers from memory, which holds what is durable, and saves through the writer."""
 
-    def __init__(self, index: TodoIndex, writer: JournalWriter) -> None:
-        self._index = index
+    def __init__(self, contents: Contents, writer: JournalWriter) -> None:
+        self._contents = contents
+        self._index = contents.index
         self._writer = writer
+        self._history = PickleTodoHistory(contents)
         self._warned = False
         self._warn_if_large()
+
+    @property
+    def history(self) -> TodoHistory:
+        return self._history
 
     async def get(self, entry_id: UUID) -> TodoEntry:
         entry = self._index.get(entry_id)
         if entry is None:
             raise TodoEntryNotFound(entry_id)
         return entry
+
+    async def last_states(self, entry_ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        states = map(self._contents.state, entry_ids)
+        return {state.id: state for state in states if state is not None}
 
     async def find(self, query: TodoQuery) -> Page:
         return self._index.find(query)
@@ -74,29 +94,53 @@ class PickleTodoEntryRepository(TodoEntryRepository):
     async def check(self) -> None:
         self._writer.check()
 
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
+    async def receipt(self, key: str) -> Receipt | None:
+        return self._contents.log.receipt(key)
+
+    async def save(
+        self, *entries: TodoEntry, receipt: Receipt | None = None
+    ) -> Sequence[Change]:
+        if receipt is not None:
+            await self._check_unused(receipt.key)
         self._writer.check()
         self._check_current(entries)
-        if not entries:
+        if not entries and receipt is None:
             return ()
-        stored = [replace(entry, revision=self._writer.next_revision()) for entry in entries]
+        changes = [self._change(entry) for entry in entries]
+        stored = None if receipt is None else replace(receipt, changes=changes)
         # Shielded, since whoever gives up waiting does not undo the save.
-        await asyncio.shield(self._writer.write(stored))
+        await asyncio.shield(self._writer.write(changes, stored))
         self._warn_if_large()
-        return stored
+        return changes
+
+    async def _check_unused(self, key: str) -> None:
+        while (pending := self._writer.pending(key)) is not None:
+            await asyncio.wait([pending])
+        if self._contents.log.receipt(key) is not None:
+            raise ReceiptExists(key)
 
     def _check_current(self, entries: Sequence[TodoEntry]) -> None:
         """Raise StaleTodoEntry unless each is based on what is stored, and nothing pending."""
-        stale = []
-        seen: set[UUID] = set()
-        for entry in entries:
-            stored = self._index.get(entry.id)
-            is_current = entry.revision == (stored.revision if stored else 0)
-            if not is_current or self._writer.is_writing(entry.id) or entry.id in seen:
-                stale.append(entry.id)
-            seen.add(entry.id)
+        times = Counter(entry.id for entry in entries)
+        stale = [
+            entry.id
+            for entry in entries
+            if times[entry.id] > 1
+            or self._writer.pending(entry.id) is not None
+            or not self._is_current(entry)
+        ]
         if stale:
             raise StaleTodoEntry(*stale)
+
+    def _is_current(self, entry: TodoEntry) -> bool:
+        state = self._contents.state(entry.id)
+        if entry.revision == 0:
+            return state is None or state.removed
+        return state is not None and state.revision == entry.revision
+
+    def _change(self, entry: TodoEntry) -> Change:
+        after = replace(entry, revision=self._writer.next_revision())
+        return Change(self._contents.state(entry.id), after)
 
     def _warn_if_large(self) -> None:
         if len(self._index) > MADE_FOR and not self._warned:

@@ -1,7 +1,10 @@
 """Records: todo entries as pickles of builtin types, which no class and no module binds.
 
-A payload of the journal is one pickled dict: `revision`, the last that the store has given
-out, and `entries`, a list of tuples. Times are microseconds since 1970, days are ISO 8601.
+A payload of the journal is one pickled dict. Its `revision` is the last that the store has
+given out. `entries` are states with which the history begins at that revision. `changes` are
+what entries became, one after the other, and `receipts` what they were stored for. `begin` is
+where the history begins once older changes have been forgotten. Entries and receipts are
+tuples, times are microseconds since 1970, days are ISO 8601.
 
 Bandit warns of pickle, which can run code when it reads; _Unpickler refuses all of that.
 """
@@ -11,26 +14,59 @@ import pickle  # nosec B403
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from myapp.domain.change import Change
 from myapp.domain.todo import Due, Priority, TodoEntry
+from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.moments import to_microseconds, to_moment
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
 _PROTOCOL = 5
 
+_Fields = tuple[Any, ...]  # of a state, or so it seems; what makes an entry of it checks them
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Entries stored together, and the last revision that the store has given out."""
+    """What was stored together, and the last revision that the store has given out.
+
+    Unless `begin` is None the history begins there; with the entries, if there are any.
+    """
 
     revision: int
+    begin: int | None
     entries: Sequence[TodoEntry]
+    changes: Sequence[TodoEntry]
+    receipts: Sequence[Receipt]
 
 
 def encode(revision: int, entries: Collection[TodoEntry]) -> bytes:
-    """Answer the payload that decodes to these entries."""
+    """Answer the payload of entries with which a history begins."""
     content = {"revision": revision, "entries": [_to_tuple(entry) for entry in entries]}
+    return pickle.dumps(content, _PROTOCOL)
+
+
+def encode_changes(
+    revision: int,
+    changes: Collection[TodoEntry],
+    receipts: Collection[Receipt] = (),
+    *,
+    begin: int | None = None,
+) -> bytes:
+    """Answer the payload of what entries became, in the order of their revisions.
+
+    Given `begin`, it tells that nothing is kept of the changes up to that revision.
+    """
+    content: dict[str, object] = {
+        "revision": revision,
+        "changes": [_to_tuple(entry) for entry in changes],
+    }
+    if begin is not None:
+        content["begin"] = begin
+    if receipts:
+        content["receipts"] = [_from_receipt(receipt) for receipt in receipts]
     return pickle.dumps(content, _PROTOCOL)
 
 
@@ -41,8 +77,14 @@ def decode(payload: bytes) -> Record:
     """
     try:
         content = _Unpickler(io.BytesIO(payload)).load()
-        entries = [_from_tuple(*fields) for fields in content["entries"]]
-        return Record(_revision(content["revision"], entries), entries)
+        if ("entries" in content) is ("changes" in content):
+            raise ValueError("it has entries as well as changes, or neither")
+        entries = [_from_tuple(*fields) for fields in content.get("entries", [])]
+        changes = [_from_tuple(*fields) for fields in content.get("changes", [])]
+        receipts = [_to_receipt(*fields) for fields in content.get("receipts", [])]
+        revision = _revision(content["revision"], [*entries, *changes])
+        begin = revision if "entries" in content else _begin(content.get("begin"), revision)
+        return Record(revision, begin, entries, changes, receipts)
     except Exception as error:  # a forged pickle may raise anything
         raise ValueError(f"not a record of todo entries: {error}") from error
 
@@ -58,6 +100,38 @@ def _revision(revision: object, entries: Sequence[TodoEntry]) -> int:
     if type(revision) is not int or revision < least:
         raise ValueError("the revision is none, or smaller than an entry's")
     return revision
+
+
+def _begin(begin: object, revision: int) -> int | None:
+    if begin is None or type(begin) is int and 0 <= begin <= revision:
+        return begin
+    raise ValueError("the history does not begin at a revision of the store")
+
+
+def _from_receipt(receipt: Receipt) -> tuple[object, ...]:
+    changes = [
+        (None if change.before is None else _to_tuple(change.before), _to_tuple(change.after))
+        for change in receipt.changes
+    ]
+    return receipt.key, receipt.digest, to_microseconds(receipt.at), changes
+
+
+def _to_receipt(
+    key: str,
+    digest: str,
+    at: int,
+    changes: Sequence[tuple[_Fields | None, _Fields]],
+) -> Receipt:
+    "".join((key, digest))  # raises TypeError unless both are strings
+    return Receipt(
+        key=key,
+        digest=digest,
+        at=to_moment(at),
+        changes=[
+            Change(None if before is None else _from_tuple(*before), _from_tuple(*after))
+            for before, after in changes
+        ],
+    )
 
 
 def _to_tuple(entry: TodoEntry) -> tuple[object, ...]:

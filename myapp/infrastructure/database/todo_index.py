@@ -18,7 +18,7 @@ from myapp.domain.todo_entry_repository import (
 
 
 class TodoIndex:
-    """The entries that are there, without the removed ones.
+    """The entries that are there, without the removed ones, at a revision of the store.
 
     Orders and folded texts are made when first asked for and kept up to date from then on.
     """
@@ -41,20 +41,18 @@ class TodoIndex:
         """Answer the entry if it is there."""
         return self._entries.get(entry_id.int)
 
-    def put(self, entries: Iterable[TodoEntry], revision: int) -> None:
-        """Take in what was stored, up to this revision of the store."""
-        for entry in entries:
-            before = self._entries.pop(entry.id.int, None)
-            after = entry if entry.removed_at is None else None
-            if before is not None:
-                self._count_tags(before, -1)
-            if after is not None:
-                self._entries[entry.id.int] = after
-                self._count_tags(after, +1)
-            for order in self._orders.values():
-                order.put(before, after)
-            self._texts.pop(entry.id.int, None)
-        self.revision = revision
+    def put(self, entry: TodoEntry) -> None:
+        """Take in what was stored."""
+        before = self._entries.pop(entry.id.int, None)
+        after = None if entry.removed else entry
+        if before is not None:
+            self._count_tags(before, -1)
+        if after is not None:
+            self._entries[entry.id.int] = after
+            self._count_tags(after, +1)
+        for order in self._orders.values():
+            order.put(before, after)
+        self._texts.pop(entry.id.int, None)
 
     def find(self, query: TodoQuery) -> Page:
         """Answer one page of the entries that match."""

@@ -20,6 +20,7 @@ from myapp.infrastructure.database.pickle_todo_entry_repository import (
     open_pickle_storage,
 )
 from myapp.infrastructure.database.records import encode
+from tests.saving import save_all
 
 FOLDER = Path(__file__).with_name("v1")
 REVISION = 12
@@ -55,14 +56,14 @@ ENTRIES = (
 
 
 async def _fill(repository: PickleTodoEntryRepository) -> None:
-    (plain,) = await repository.save(_PLAIN)  # 1
-    _, gone = await repository.save(_FULL, _GONE)  # 2 and 3, in one frame
+    (plain,) = await save_all(repository, _PLAIN)  # 1
+    _, gone = await save_all(repository, _FULL, _GONE)  # 2 and 3, in one frame
     await repository.save(gone.remove(at=_BEGIN + _HOUR))  # 4
-    (day,) = await repository.save(_DAY)  # 5
+    (day,) = await save_all(repository, _DAY)  # 5
     await repository.save(day.change(at=_BEGIN + 3 * _HOUR, priority=Priority.LOW))  # 6
     again = replace(_GONE, content="removed once more")
     tagged = plain.add_tag("shop", at=_BEGIN + 2 * _HOUR)
-    gone, _ = await repository.save(again, tagged)  # 7 and 8
+    gone, _ = await save_all(repository, again, tagged)  # 7 and 8
     await repository.save(gone.remove(at=_BEGIN + _HOUR))  # 9
 
 

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from myapp.infrastructure.database.sql.dialects import Dialect
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry, to_row
 from myapp.infrastructure.database.sql.schema import (
+    todo_change,
     todo_entry,
     todo_entry_tag,
     todo_store,
@@ -32,6 +33,43 @@ _TAGGED = select(todo_entry_tag.c.tag, func.count().label("entries")).group_by(
 )
 _TAGS = select(todo_tag.c.tag, todo_tag.c.entries, todo_tag.c.open_entries)
 _STORE = select(todo_store.c.entries, todo_store.c.open_entries, todo_store.c.revision)
+
+_before = todo_change.alias("before")
+_HISTORY_FLAWS = {
+    "Some changes do not have the state before them.": select(todo_change.c.revision)
+    .select_from(todo_change.outerjoin(_before, _before.c.revision == todo_change.c.previous))
+    .where(
+        todo_change.c.previous.is_not(None),
+        _before.c.next.is_distinct_from(todo_change.c.revision),
+    ),
+    "Some entries are not what their last change has made of them.": select(todo_entry.c.id)
+    .select_from(
+        todo_entry.join(todo_store, true()).outerjoin(
+            todo_change, todo_change.c.revision == todo_entry.c.revision
+        )
+    )
+    .where(
+        todo_entry.c.revision > todo_store.c.history_begin,
+        or_(
+            todo_change.c.next.is_not(None),
+            *(column.is_distinct_from(todo_change.c[column.name]) for column in ENTRY_COLUMNS),
+        ),
+    ),
+    "Some entries are known only from changes that did not remove them.": select(
+        todo_change.c.id
+    )
+    .select_from(todo_change.outerjoin(todo_entry, todo_entry.c.id == todo_change.c.id))
+    .where(
+        todo_change.c.next.is_(None),
+        todo_change.c.removed_at.is_(None),
+        todo_entry.c.id.is_(None),
+    ),
+    "Some changes have a later revision than the store has given out.": select(
+        todo_change.c.revision
+    )
+    .select_from(todo_change.join(todo_store, true()))
+    .where(todo_change.c.revision > todo_store.c.revision),
+}
 
 
 async def flaws(connection: AsyncConnection, dialect: Dialect) -> Sequence[str]:
@@ -56,6 +94,9 @@ async def flaws(connection: AsyncConnection, dialect: Dialect) -> Sequence[str]:
     uses = {row.tag: (row.entries, row.open_entries) for row in await connection.execute(_TAGS)}
     if uses != {tag: (tags[tag], open_tags[tag]) for tag in tags}:
         found.append("The tags of the entries and the table todo_tag differ.")
+    for flaw, finding in _HISTORY_FLAWS.items():
+        if (await connection.execute(finding.limit(1))).first() is not None:
+            found.append(flaw)
     return found
 
 

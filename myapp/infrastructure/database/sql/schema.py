@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The schema that this release needs: the number of the newest migration."""
 
 metadata = MetaData()
@@ -34,11 +34,13 @@ todo_store = Table(
     Column("entries", BigInteger, nullable=False),
     Column("open_entries", BigInteger, nullable=False),
     Column("oldest_schema", Text, nullable=False),
+    Column("history_begin", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="todo_store_one_row"),
 )
 """One row: the last revision, how many entries there are, and who may use the tables.
 
-Releases made for `oldest_schema` or a later one can work on these tables.
+Releases made for `oldest_schema` or a later one can work on these tables. All changes after
+the revision `history_begin` are kept.
 """
 
 todo_entry = Table(
@@ -59,7 +61,7 @@ todo_entry = Table(
     Column("content_key", _Key, nullable=False),
     Column("search_text", Text, nullable=False),
 )
-"""The entries that are there; removed ones are not.
+"""The entries that are there; removed ones are in todo_change only.
 
 `number` is the revision that a row was first stored under, and never changes. `tags` are
 parted by spaces.
@@ -85,6 +87,40 @@ todo_tag = Table(
 )
 """The tags in use, and how many entries carry each."""
 
+todo_change = Table(
+    "todo_change",
+    metadata,
+    Column("revision", _Number, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("due", BigInteger),
+    Column("due_is_day", Boolean, nullable=False),
+    Column("completed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+    Column("previous", BigInteger),
+    Column("next", BigInteger),
+)
+"""The states that entries have had, each under the revision of the change that led to it.
+
+`previous` and `next` are the revisions of the entry's states before and after. Those up to
+`history_begin` are no changes any more, but the states before the first ones that are kept.
+"""
+
+todo_receipt = Table(
+    "todo_receipt",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("changes", Text, nullable=False),
+)
+"""The requests that were carried out under a key, and what they changed, as JSON."""
+
 _is_open = todo_entry.c.completed_at.is_(None)
 _is_done = todo_entry.c.completed_at.is_not(None)
 
@@ -100,3 +136,19 @@ Index(
     sqlite_where=_is_done,
 )
 Index("todo_tag_folded", todo_tag.c.folded)
+_is_followed = todo_change.c.next.is_not(None)
+Index("todo_change_id", todo_change.c.id, todo_change.c.revision)
+Index(
+    "todo_change_next",
+    todo_change.c.next,
+    postgresql_where=_is_followed,
+    sqlite_where=_is_followed,
+)
+_is_removed = todo_change.c.removed_at.is_not(None) & todo_change.c.next.is_(None)
+Index(
+    "todo_change_removed",
+    todo_change.c.id,
+    postgresql_where=_is_removed,
+    sqlite_where=_is_removed,
+)
+Index("todo_receipt_at", todo_receipt.c.at)

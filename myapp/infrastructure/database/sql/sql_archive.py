@@ -14,19 +14,22 @@ from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
+from myapp.infrastructure.database.sql.entry_rows import EntryRows
 from myapp.infrastructure.database.sql.inspection import flaws
 from myapp.infrastructure.database.sql.migrating import schema_of
 from myapp.infrastructure.database.sql.opening import connected, migrate, usable
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
 from myapp.infrastructure.database.sql.schema import (
     SCHEMA,
+    todo_change,
     todo_entry,
     todo_entry_tag,
+    todo_receipt,
     todo_store,
     todo_tag,
 )
 from myapp.infrastructure.database.sql.sqlite_file import check_presence
-from myapp.infrastructure.database.sql.storing import LOCK, Changes
+from myapp.infrastructure.database.sql.storing import LOCK, write
 
 _ENTRIES_AT_ONCE = 500
 
@@ -34,32 +37,37 @@ _COUNTS = select(todo_store.c.revision, todo_store.c.entries)
 _FIRST = select(*ENTRY_COLUMNS).order_by(todo_entry.c.id).limit(_ENTRIES_AT_ONCE)
 _NEXT = _FIRST.where(todo_entry.c.id > bindparam("last"))
 _SOME = select(*ENTRY_COLUMNS).where(todo_entry.c.id.in_(bindparam("ids", expanding=True)))
-_NOTHING_COUNTED = update(todo_store).values(entries=0, open_entries=0)
+_BEGIN_ANEW = update(todo_store).values(
+    entries=0,
+    open_entries=0,
+    revision=bindparam("begin"),
+    history_begin=bindparam("begin"),
+)
 
 
 class SqlArchive(Archive):
     """The tables of a database, which are read and filled without any haste."""
 
     def __init__(self, dialect: Dialect, options: StorageOptions) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         self._options = options
         self._unhurried = with_values(options, statement_timeout=0)
 
     async def status(self) -> Status:
         self._check_presence()
-        connections = Connections(self._dialect, self._unhurried)
+        connections = Connections(self.dialect, self._unhurried)
         try:
-            with usable(self._dialect):
+            with usable(self.dialect):
                 return await self._status(connections)
         finally:
             await connections.close()
 
     async def check(self) -> Sequence[str]:
         async with self._snapshot() as connection:
-            return await flaws(connection, self._dialect)
+            return await flaws(connection, self.dialect)
 
     async def migrate(self) -> None:
-        await migrate(self._dialect, self._options)
+        await migrate(self.dialect, self._options)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
@@ -74,7 +82,7 @@ class SqlArchive(Archive):
         revision: int,
         replace: bool = False,
     ) -> None:
-        if isinstance(self._dialect, Sqlite):
+        if isinstance(self.dialect, Sqlite):
             await self.migrate()
         async with self._connected() as connections:
             async with connections.transaction() as connection:
@@ -84,11 +92,10 @@ class SqlArchive(Archive):
                     raise StorageNotEmpty(held.entries)
                 if held.revision > revision:
                     raise StorageAhead(held.revision)
-                if held.entries:
-                    await self._remove_everything(connection)
+                await self._remove_everything(connection, revision)
                 await self._fill(connection, batches, revision)
             async with connections.connect() as connection:
-                for statement in self._dialect.after_load:
+                for statement in self.dialect.after_load:
                     await connection.exec_driver_sql(statement)
 
     async def _fill(
@@ -97,23 +104,23 @@ class SqlArchive(Archive):
         batches: AsyncIterable[Sequence[TodoEntry]],
         revision: int,
     ) -> None:
-        await Changes(revision, {}).write(connection, self._dialect.search)
         async for batch in batches:
-            changes = Changes(revision, {})
+            rows = EntryRows()
             for entry in batch:
-                changes.put(entry)
-            await changes.write(connection, self._dialect.search)
+                rows.put(None, entry)
+            await write(connection, rows.work(self.dialect.search, revision))
 
-    async def _remove_everything(self, connection: AsyncConnection) -> None:
-        tables = (todo_entry, todo_entry_tag, todo_tag)
-        for statement in (*self._dialect.search.clearing(), *map(delete, tables)):
+    async def _remove_everything(self, connection: AsyncConnection, revision: int) -> None:
+        """Empty all tables, and let the history begin at a revision."""
+        tables = (todo_entry, todo_entry_tag, todo_tag, todo_change, todo_receipt)
+        for statement in (*self.dialect.search.clearing(), *map(delete, tables)):
             await connection.execute(statement)
-        await connection.execute(_NOTHING_COUNTED)
+        await connection.execute(_BEGIN_ANEW, {"begin": revision})
 
     async def _status(self, connections: Connections) -> Status:
         async with connections.snapshot() as connection:
             schema = await connection.run_sync(schema_of)
-            size = await connection.run_sync(self._dialect.size)
+            size = await connection.run_sync(self.dialect.size)
             if schema is None:
                 return Status(0, 0, size, schema, SCHEMA)
             revision, entries = (await connection.execute(_COUNTS)).one()
@@ -127,15 +134,15 @@ class SqlArchive(Archive):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connections]:
-        async with connected(self._dialect, self._unhurried) as connections:
+        async with connected(self.dialect, self._unhurried) as connections:
             # An OSError may be that of whoever reads, or fills, the storage.
-            with usable(self._dialect, DATABASE_FAILURES):
+            with usable(self.dialect, DATABASE_FAILURES):
                 yield connections
 
     def _check_presence(self) -> None:
         """Raise StorageUnusable where there is no file, or a foreign one."""
-        if isinstance(self._dialect, Sqlite):
-            check_presence(self._dialect.path)
+        if isinstance(self.dialect, Sqlite):
+            check_presence(self.dialect.path)
 
 
 class _SqlSnapshot(Snapshot):

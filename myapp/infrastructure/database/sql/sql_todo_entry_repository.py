@@ -1,19 +1,22 @@
 """The storage for many entries and many processes: tables on SQLite or PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
+from myapp.domain.change import Change
 from myapp.domain.errors import TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import (
     Page,
     Position,
+    Receipt,
     TagUse,
     TodoEntryRepository,
     TodoQuery,
 )
+from myapp.domain.todo_history import TodoHistory
 from myapp.infrastructure.database.sql.connections import Connections, Rows
 from myapp.infrastructure.database.sql.queries import (
     Shape,
@@ -24,6 +27,8 @@ from myapp.infrastructure.database.sql.queries import (
 )
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
 from myapp.infrastructure.database.sql.schema import todo_entry, todo_tag
+from myapp.infrastructure.database.sql.sql_todo_history import SqlTodoHistory
+from myapp.infrastructure.database.sql.storing import LAST_STATES, Save
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
 
 _SHORT_STRETCH, _LONGEST_STRETCH = 256, 16_384
@@ -45,12 +50,21 @@ class SqlTodoEntryRepository(TodoEntryRepository):
         self._connections = connections
         self._writer = writer
         self._search = connections.dialect.search
+        self._history = SqlTodoHistory(connections)
+
+    @property
+    def history(self) -> TodoHistory:
+        return self._history
 
     async def get(self, entry_id: UUID) -> TodoEntry:
         rows = await self._connections.fetch(_GET, {"id": entry_id})
         if not rows:
             raise TodoEntryNotFound(entry_id)
         return to_entry(*rows[0])
+
+    async def last_states(self, entry_ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
+        rows = await self._connections.fetch(LAST_STATES, {"ids": [*entry_ids]})
+        return {state.id: state for state in (to_entry(*columns) for _, _, *columns in rows)}
 
     async def find(self, query: TodoQuery) -> Page:
         shape = Shape.of(query)
@@ -61,15 +75,22 @@ class SqlTodoEntryRepository(TodoEntryRepository):
         total = rows[0].all_entries if shape.done is None else rows[0].open_entries
         return _page(query, rows, total)
 
-    async def save(self, *entries: TodoEntry) -> Sequence[TodoEntry]:
-        return await self._writer.save(entries) if entries else ()
+    async def save(
+        self, *entries: TodoEntry, receipt: Receipt | None = None
+    ) -> Sequence[Change]:
+        if not entries and receipt is None:
+            return ()
+        return await self._writer.save(Save(entries, receipt))
+
+    async def receipt(self, key: str) -> Receipt | None:
+        return await self._history.receipt(key)
 
     async def tags(self) -> Sequence[TagUse]:
         rows = await self._connections.fetch(_TAGS, {})
         return [TagUse(*row) for row in rows]
 
     async def check(self) -> None:
-        await self._writer.save(())
+        await self._writer.save(Save((), None))
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
         """Look along the order first if that may do, since what is common is soon found."""

@@ -4,23 +4,23 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from myapp.domain.change import Change
 from myapp.domain.errors import StorageUnavailable, TodoError
-from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.sql.connections import (
     FAILURES,
     CommitFailed,
     Connections,
     is_lost,
 )
-from myapp.infrastructure.database.sql.storing import Outcome, store
+from myapp.infrastructure.database.sql.storing import Outcome, Save, store
 
 _ATTEMPTS = 3
 _ENTRIES_AT_ONCE = 1_000  # so that the others' locks do not wait for long
 
 
 @dataclass(frozen=True, slots=True)
-class _Save:
-    entries: Sequence[TodoEntry]
+class _Waiting:
+    save: Save
     outcome: asyncio.Future[Outcome]
 
 
@@ -29,23 +29,24 @@ class TodoEntryWriter:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._waiting: list[_Save] = []
+        self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def save(self, entries: Sequence[TodoEntry]) -> Sequence[TodoEntry]:
-        """Store the entries and answer them under their new revisions, once committed.
+    async def save(self, save: Save) -> Sequence[Change]:
+        """Store what is to be saved and answer what that changed, once it is committed.
 
-        Without entries it proves that something could be stored. Raises StaleTodoEntry,
-        StorageFull, StorageUnavailable; after the latter the entries may be stored or not.
+        With nothing to save it proves that something could be stored. Raises StaleTodoEntry,
+        ReceiptExists, StorageFull, StorageUnavailable; after the latter it may be stored or
+        not.
         """
         if self._closed:
             raise StorageUnavailable("The service is shutting down.")
-        save = _Save(entries, asyncio.get_running_loop().create_future())
-        self._waiting.append(save)
+        waiting = _Waiting(save, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
         self._task = self._task or asyncio.create_task(self._store_waiting())
         # Shielded, since whoever gives up waiting does not undo the save.
-        outcome = await asyncio.shield(save.outcome)
+        outcome = await asyncio.shield(waiting.outcome)
         if isinstance(outcome, TodoError):
             raise outcome
         return outcome
@@ -58,16 +59,16 @@ class TodoEntryWriter:
 
     async def _store_waiting(self) -> None:
         while self._waiting:
-            saves = self._next_saves()
+            batch = self._next_batch()
             outcomes: Sequence[Outcome]
             try:
-                outcomes = await self._store([save.entries for save in saves])
+                outcomes = await self._store([waiting.save for waiting in batch])
             except Exception as error:  # whatever it is, nobody may wait for ever
                 self._connections.log(error)
-                saves, self._waiting = [*saves, *self._waiting], []  # or each waits as long
-                outcomes = [self._refusal(error) for _ in saves]
-            for save, outcome in zip(saves, outcomes, strict=True):
-                save.outcome.set_result(outcome)
+                batch, self._waiting = [*batch, *self._waiting], []  # or each waits as long
+                outcomes = [self._refusal(error) for _ in batch]
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                waiting.outcome.set_result(outcome)
         self._task = None
 
     def _refusal(self, error: Exception) -> TodoError:
@@ -75,19 +76,19 @@ class TodoEntryWriter:
         refusal.__cause__ = error
         return refusal
 
-    def _next_saves(self) -> Sequence[_Save]:
+    def _next_batch(self) -> Sequence[_Waiting]:
         """Take from those that wait, the first in any case."""
         entries = 0
-        for number, save in enumerate(self._waiting):
-            entries += len(save.entries)
+        for number, waiting in enumerate(self._waiting):
+            entries += len(waiting.save.entries)
             if number and entries > _ENTRIES_AT_ONCE:
                 break
         else:
             number = len(self._waiting)
-        saves, self._waiting = self._waiting[:number], self._waiting[number:]
-        return saves
+        batch, self._waiting = self._waiting[:number], self._waiting[number:]
+        return batch
 
-    async def _store(self, saves: Sequence[Sequence[TodoEntry]]) -> Sequence[Outcome]:
+    async def _store(self, saves: Sequence[Save]) -> Sequence[Outcome]:
         """Store the saves in one transaction, tried again where it was surely undone."""
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -100,6 +101,6 @@ class TodoEntryWriter:
                     raise
         return await self._try_to_store(saves)
 
-    async def _try_to_store(self, saves: Sequence[Sequence[TodoEntry]]) -> Sequence[Outcome]:
+    async def _try_to_store(self, saves: Sequence[Save]) -> Sequence[Outcome]:
         async with self._connections.transaction() as connection:
             return await store(connection, saves, self._connections.dialect.search)

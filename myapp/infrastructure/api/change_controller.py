@@ -1,0 +1,124 @@
+"""The changes over HTTP: what has happened to the entries, and how it is undone."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from myapp.domain.change import Change
+from myapp.infrastructure.api.change_query_schema import (
+    ChangeParameters,
+    EntryChangeParameters,
+)
+from myapp.infrastructure.api.change_schema import EXAMPLE_CHANGE, ChangeSchema
+from myapp.infrastructure.api.dependencies import Service
+from myapp.infrastructure.api.headers import NO_CACHE, IfNoneMatch, etag, unless_current
+from myapp.infrastructure.api.idempotency import Key
+from myapp.infrastructure.api.json_body import JsonRoute
+from myapp.infrastructure.api.parameters import GIVEN_ONCE, ChangeRevision
+from myapp.infrastructure.api.paths import Id, next_link
+from myapp.infrastructure.api.problems import (
+    CHANGE_NOT_FOUND,
+    ENTRY_CHANGED_SINCE,
+    HISTORY_FORGOTTEN,
+    IDEMPOTENCY_KEY_REUSED,
+    INVALID_INPUT,
+    STORAGE_FULL,
+    STORAGE_UNAVAILABLE,
+    TODO_ENTRY_NOT_FOUND,
+    answers,
+)
+from myapp.infrastructure.api.response_docs import ETAG, NEXT_CHANGES, NOT_MODIFIED
+
+router = APIRouter(route_class=JsonRoute, tags=["changes"])
+
+_READ = (INVALID_INPUT, STORAGE_UNAVAILABLE, HISTORY_FORGOTTEN)
+
+Revision = Annotated[
+    ChangeRevision,
+    Path(
+        description="The revision of the change.",
+        openapi_examples={"a revision": {"value": EXAMPLE_CHANGE["revision"]}},
+    ),
+]
+
+
+@router.get(
+    "/todo/changes",
+    response_model=list[ChangeSchema],
+    response_description="The changes, the oldest first; none if nothing is left for now.",
+    responses={
+        200: {"headers": ETAG | NEXT_CHANGES},
+        304: NOT_MODIFIED,
+        **answers(*_READ),
+    },
+    dependencies=[GIVEN_ONCE],
+)
+async def list_changes(
+    request: Request,
+    response: Response,
+    service: Service,
+    parameters: Annotated[ChangeParameters, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Sequence[Change] | Response:
+    """List what has changed after a revision, the oldest first.
+
+    To follow all that happens, read the list (`GET /todo`), then the changes after the
+    revision that is its `ETag`, then again and again what `Link` leads to. Entries that were
+    removed are told of, too. 410 says that so old changes are not kept: read the list again.
+    """
+    page = await service.get_changes(parameters.since, limit=parameters.limit)
+    response.headers.update({"ETag": etag(page.next), "Cache-Control": NO_CACHE})
+    response.headers.update(next_link(request, "/todo/changes", since=page.next))
+    return unless_current(if_none_match, response, page.changes)
+
+
+@router.get(
+    "/todo/{id:entry}/changes",
+    response_model=list[ChangeSchema],
+    response_description="The entry's changes, the oldest first.",
+    responses={
+        200: {"headers": ETAG | NEXT_CHANGES},
+        304: NOT_MODIFIED,
+        **answers(*_READ, TODO_ENTRY_NOT_FOUND),
+    },
+    dependencies=[GIVEN_ONCE],
+)
+async def list_changes_of_entry(
+    request: Request,
+    response: Response,
+    service: Service,
+    id: Id,
+    parameters: Annotated[EntryChangeParameters, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Sequence[Change] | Response:
+    """List what has become of an entry, the oldest change first.
+
+    An entry that was removed has its history, too, as long as that is kept.
+    """
+    page = await service.get_changes_of(id, since=parameters.since, limit=parameters.limit)
+    response.headers.update({"ETag": etag(page.next), "Cache-Control": NO_CACHE})
+    response.headers.update(next_link(request, f"/todo/{id}/changes", since=page.next))
+    return unless_current(if_none_match, response, page.changes)
+
+
+@router.post(
+    "/todo/changes/{revision}/undo",
+    response_model=ChangeSchema,
+    response_description="The new change.",
+    responses=answers(
+        *_READ,
+        STORAGE_FULL,
+        CHANGE_NOT_FOUND,
+        ENTRY_CHANGED_SINCE,
+        IDEMPOTENCY_KEY_REUSED,
+    ),
+)
+async def undo_change(service: Service, revision: Revision, key: Key) -> Change:
+    """Give an entry the state back that it had before a change.
+
+    That is a new change, which is answered, and which can be undone as well. Undoing a
+    removal restores the entry; undoing its creation removes it. If the entry has been
+    changed again since, nothing is done.
+    """
+    return await service.undo(revision, key=key)

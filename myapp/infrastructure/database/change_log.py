@@ -1,0 +1,118 @@
+"""The history of a pickle storage: the changes that are kept, all in memory."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from operator import attrgetter
+from uuid import UUID
+
+from myapp.domain.change import Change
+from myapp.domain.errors import ChangeNotFound, HistoryForgotten
+from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import Receipt
+
+_revision = attrgetter("revision")
+
+
+class ChangeLog:
+    """All changes after the revision `begin`, the entries they removed, and the receipts."""
+
+    def __init__(self) -> None:
+        self.begin = 0
+        self._changes: list[Change] = []
+        self._removed: dict[int, TodoEntry] = {}
+        self._receipts: dict[str, Receipt] = {}
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+    def begin_at(self, revision: int, entries: Iterable[TodoEntry] = ()) -> None:
+        """Forget the changes up to a revision, or begin there with entries, removed or not."""
+        self.begin = revision
+        del self._changes[: self._count_until(revision)]
+        self.forget_removed()
+        for entry in entries:
+            self._remember(entry)
+
+    def put(self, change: Change) -> None:
+        """Take in a change that was stored, later than all others."""
+        self._changes.append(change)
+        self._remember(change.after)
+
+    def put_receipt(self, receipt: Receipt) -> None:
+        """Take in a receipt that was stored."""
+        known = [self._find(change.revision) or change for change in receipt.changes]
+        self._receipts[receipt.key] = replace(receipt, changes=known)  # each change once only
+
+    def changes(self) -> Sequence[Change]:
+        """Answer all changes, the oldest first."""
+        return list(self._changes)
+
+    def receipts(self) -> Sequence[Receipt]:
+        """Answer all receipts."""
+        return list(self._receipts.values())
+
+    def after(self, since: int, *, limit: int) -> Sequence[Change]:
+        """Answer the first changes after a revision."""
+        start = self._count_until(since)
+        return self._changes[start : start + limit]
+
+    def change(self, revision: int) -> Change:
+        """Answer the change under a revision; raises ChangeNotFound, HistoryForgotten."""
+        if 0 < revision <= self.begin:
+            raise HistoryForgotten(revision, self.begin)
+        change = self._find(revision)
+        if change is None:
+            raise ChangeNotFound(revision)
+        return change
+
+    def changes_to(self, state: TodoEntry | None, *, since: int) -> Sequence[Change]:
+        """Answer the changes after a revision by which an entry has come to a state."""
+        changes = []
+        while state is not None and state.revision > since:
+            change = self.change(state.revision)
+            changes.append(change)
+            state = change.before
+        return changes[::-1]
+
+    def removed(self, entry_id: UUID) -> TodoEntry | None:
+        """Answer the last state of an entry if it is removed, and not forgotten."""
+        return self._removed.get(entry_id.int)
+
+    def receipt(self, key: str) -> Receipt | None:
+        """Answer the receipt under a key, if there is one."""
+        return self._receipts.get(key)
+
+    def forget(self, *, keep: int, receipts_before: datetime) -> None:
+        """Drop old receipts, and all changes but the last so many."""
+        self._receipts = {
+            key: receipt
+            for key, receipt in self._receipts.items()
+            if receipt.at >= receipts_before
+        }
+        number = len(self._changes) - keep
+        if number > 0:
+            self.begin_at(self._changes[number - 1].revision)
+
+    def forget_removed(self) -> None:
+        """Drop the entries that were removed before the changes that are kept."""
+        self._removed = {
+            entry_id: entry
+            for entry_id, entry in self._removed.items()
+            if entry.revision > self.begin
+        }
+
+    def _remember(self, entry: TodoEntry) -> None:
+        if entry.removed:
+            self._removed[entry.id.int] = entry
+        else:
+            self._removed.pop(entry.id.int, None)
+
+    def _find(self, revision: int) -> Change | None:
+        count = self._count_until(revision)
+        last = self._changes[count - 1] if count else None
+        return last if last is not None and last.revision == revision else None
+
+    def _count_until(self, revision: int) -> int:
+        return bisect_right(self._changes, revision, key=_revision)

@@ -1,0 +1,82 @@
+"""What `storage check` finds in tables that somebody has written into by hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.opening import connected
+from myapp.infrastructure.database.sql.sql_archive import SqlArchive
+from myapp.infrastructure.database.storage import open_archive, open_storage
+from tests.contract.entries import LATER, new_entry
+from tests.saving import save_all
+from tests.storages import STORAGE_URLS
+
+UNLIKE = "Some entries are not what their last change has made of them."
+UNPRECEDED = "Some changes do not have the state before them."
+UNKNOWN = "Some entries are known only from changes that did not remove them."
+TOO_LATE = "Some changes have a later revision than the store has given out."
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a storage with an entry that was changed, and of one that was removed.
+
+    Their revisions are 3 (1 before) and 4 (2 before).
+    """
+    kind: str = request.param
+    found = STORAGE_URLS[kind](tmp_path)
+    async with open_storage(found) as repository:
+        one, other = await save_all(repository, new_entry(tags=("shop",)), new_entry())
+        await repository.save(one.complete(at=LATER))
+        await repository.save(other.remove(at=LATER))
+    return found
+
+
+async def check_after(url: str, *statements: str) -> Sequence[str]:
+    """Execute statements, and answer what is found wrong then."""
+    archive = open_archive(url)
+    assert isinstance(archive, SqlArchive)
+    async with connected(archive.dialect, StorageOptions()) as connections:
+        async with connections.connect() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+    return await archive.check()
+
+
+async def test_nothing_is_wrong_with_what_was_only_used(url: str) -> None:
+    assert await check_after(url) == []
+
+
+async def test_nothing_is_wrong_with_a_history_that_was_cut_short(url: str) -> None:
+    async with open_storage(url) as repository:
+        await repository.history.forget(keep=1, receipts_before=LATER)
+    assert await check_after(url) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE todo_store SET open_entries = 1", "The store counts other entries than"),
+        ("UPDATE todo_store SET revision = 2", "An entry has a later revision than the store"),
+        ("UPDATE todo_entry SET content = 'bread'", "content_key, search_text is not what"),
+        ("UPDATE todo_entry SET priority = 9", "cannot be read"),
+        ("DELETE FROM todo_entry_tag", "The tags of the entries and the table todo_entry_tag"),
+        ("UPDATE todo_tag SET entries = 2", "The tags of the entries and the table todo_tag"),
+        ("UPDATE todo_change SET notes = 'x' WHERE revision = 3", UNLIKE),
+        ("UPDATE todo_change SET completed_at = NULL WHERE revision = 3", UNLIKE),
+        ("UPDATE todo_change SET next = 4 WHERE revision = 3", UNLIKE),
+        ("DELETE FROM todo_change WHERE revision = 3", UNLIKE),
+        ("DELETE FROM todo_change WHERE revision = 1", UNPRECEDED),
+        ("UPDATE todo_change SET next = 4 WHERE revision = 1", UNPRECEDED),
+        ("UPDATE todo_change SET removed_at = NULL WHERE revision = 4", UNKNOWN),
+        ("UPDATE todo_change SET revision = 7 WHERE revision = 4", TOO_LATE),
+    ],
+)
+async def test_what_does_not_fit_together_is_found(
+    url: str, statement: str, found: str
+) -> None:
+    flaws = await check_after(url, statement)
+    assert any(found in flaw for flaw in flaws), flaws
