@@ -54,7 +54,10 @@ class HistoryForgotten(TodoError):
     """What is asked for is older than the changes that are kept."""
 
     def __init__(self, revision: int, begin: int) -> None:
-        super().__init__(f"The changes up to revision {begin} are no longer kept.")
+        super().__init__(
+            f"The changes up to revision {begin} are no longer kept: go on from what is there"
+            " now."
+        )
         self.revision = revision
         self.begin = begin
 

@@ -307,6 +307,29 @@ async def test_a_client_is_told_so_while_all_that_happens_is_nothing_for_it(
                 told.set()
 
 
+async def test_a_client_is_told_so_once_it_was_told_nothing_for_long_enough(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Mock(return_value=0.0)
+    monkeypatch.setattr(event_stream, "monotonic", clock)
+    async with service.follow("kind=added") as stream, service.follow() as of_all:
+        told = [await stream.next()]
+        await of_all.next()
+        for seconds, path in ((14, 7), (28, 7), (29, 7), (43, 7), (43, 8)):
+            clock.return_value = seconds
+            await service.http.put(f"/todo/{number(path)}", json={"content": f"at {seconds}"})
+            await of_all.next_change()
+            await asyncio.sleep(0)
+        told += [await stream.next() for _ in range(3)]
+
+    assert [(event.id, event.type) for event in told] == [
+        ("0", ""),
+        ("1", "added"),
+        ("3", ""),
+        ("5", "added"),
+    ]
+
+
 async def test_a_cursor_that_is_too_old_is_reset_once(
     repository: InMemoryTodoEntryRepository, service: Service
 ) -> None:
@@ -330,6 +353,18 @@ async def test_what_was_missed_in_mid_stream_is_reset(
         await repository.forget(keep=0, receipts_before=NOON)
 
         assert await stream.next() == Event("2", "reset", '{"revision":2}')
+
+
+async def test_a_client_that_is_ahead_of_a_restored_backup_is_reset(
+    repository: InMemoryTodoEntryRepository, service: Service
+) -> None:
+    await repository.save(new_entry(), new_entry())
+    async with service.follow() as stream:
+        assert await stream.next() == Event("2")
+
+        InMemoryTodoEntryRepository.__init__(repository)
+
+        assert await stream.next() == Event("0", "reset", '{"revision":0}')
 
 
 async def test_a_client_that_goes_away_ends_its_stream_at_once(service: Service) -> None:
@@ -405,9 +440,11 @@ async def test_the_bytes_of_a_change_are_made_once_for_all_streams(
     assert change_json.call_count == 2
 
 
-async def test_what_is_not_kept_as_bytes_is_made_again(
+async def test_only_so_many_bytes_are_kept_and_the_others_made_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    change_json = Mock(side_effect=change_schema.change_json)
+    monkeypatch.setattr(event_stream, "change_json", change_json)
     monkeypatch.setattr(event_stream, "EVENTS_KEPT", 1_000)
     for content in range(9):
         await service.put(f"{content}")
@@ -416,6 +453,8 @@ async def test_what_is_not_kept_as_bytes_is_made_again(
         async with service.follow("since=0") as stream:
             events = [await stream.next_change() for _ in range(9)]
         assert [event.revision for event in events] == [*range(1, 10)]
+
+    assert change_json.call_count == 18
 
 
 async def test_what_is_sent_at_once_is_little(service: Service) -> None:

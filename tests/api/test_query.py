@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.answers import assert_problem, contents, get, number, parameter, put
+from tests.api.answers import assert_problem, contents, get, number, parameter, put, unchanged
 from tests.api.applications import on_every_storage
 
 pytestmark = on_every_storage
@@ -163,3 +163,25 @@ def test_all_that_is_wrong_with_a_query_is_told_together(client: TestClient) -> 
 
     places = [parameter(name) for name in ("limit", "sort", "nonsense", "done")]
     assert_problem(response, "invalid-input", *places)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/todo?dry_run=true"),
+        ("PUT", f"/todo/{number(7)}?dry_run=true"),
+        ("PATCH", f"/todo/{number(7)}?at=1"),
+        ("DELETE", f"/todo/{number(7)}?at=1"),
+        ("PUT", f"/todo/{number(7)}/tags/new?since=1"),
+        ("DELETE", f"/todo/{number(7)}/tags/home?since=1"),
+        ("POST", "/todo/changes/1/undo?dry_run=true"),
+    ],
+)
+def test_a_change_with_parameters_that_it_does_not_know_is_not_made(
+    client: TestClient, method: str, path: str
+) -> None:
+    put(client, 7, "x", tags=["home"])
+    name = path.partition("?")[2].partition("=")[0]
+    with unchanged(client):
+        response = client.request(method, path, json={"content": "y"})
+    assert_problem(response, "invalid-input", parameter(name))

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -195,5 +196,6 @@ def test_columns_may_come_in_any_order_and_be_missing() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_surprise_a_reader(data: bytes) -> None:
-    told(JSON_LINES, data)
-    told(CSV, HEADING + data)
+    for format, file in ((JSON_LINES, data), (CSV, HEADING + data)):
+        with suppress(BadInput):  # as of a quote that is never closed
+            told(format, file)

@@ -133,6 +133,9 @@ async def test_what_this_process_stores_is_heard_of_at_once(storage: Storage) ->
         feed.wake(change)
 
         assert await hearing == [1]
+        looks = storage.looks
+        await others_had_their_turn()
+        assert storage.looks == looks
 
 
 async def test_who_is_behind_gets_everything_page_by_page(storage: Storage) -> None:
@@ -143,6 +146,17 @@ async def test_who_is_behind_gets_everything_page_by_page(storage: Storage) -> N
 
     assert [*first.changes, *second.changes] == stored
     assert (first.next, second.next) == (CATCH_UP, len(stored))
+
+
+async def test_who_is_behind_lets_others_have_their_turn(storage: Storage) -> None:
+    await storage.store(10 * CATCH_UP)
+    async with one_following(storage, look_every=NEVER) as (_, follower):
+        hearing = asyncio.create_task(revisions_after(follower, 0, 10 * CATCH_UP))
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+        assert not hearing.done()
+        await hearing
 
 
 async def test_nothing_is_missed_between_the_last_read_and_the_first_look(
@@ -251,6 +265,22 @@ async def test_who_follows_after_nobody_did_misses_nothing(storage: Storage) -> 
         await storage.store(2)
         with feed.following() as follower:
             assert await revisions_after(follower, 1, 2) == [2, 3]
+
+
+async def test_what_nobody_waited_for_is_not_read(storage: Storage) -> None:
+    feed = ChangeFeed(storage, look_every=0)
+    async with looking(feed):
+        with feed.following():
+            await storage.looked(2)
+        await others_had_their_turn()
+        await storage.store(500)
+        with feed.following() as follower:
+            hearing = asyncio.create_task(revisions_after(follower, 500, 1))
+            await storage.looked(2)
+            await storage.store()
+            assert await hearing == [501]
+
+    assert set(storage.reads) == {500}
 
 
 async def test_waiting_ends_after_its_time_and_tells_how_far_it_came(

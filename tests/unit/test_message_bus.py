@@ -170,11 +170,10 @@ async def test_draining_waits_for_all_that_was_published(bus: MessageBus) -> Non
 
 async def test_draining_waits_for_what_handlers_publish_in_turn(bus: MessageBus) -> None:
     last = Held()
-    last.may_finish.set()
 
     async def pass_on(_change: Change) -> None:
-        await asyncio.sleep(0)
         bus.publish([_REMOVED])
+        asyncio.get_running_loop().call_later(0.01, last.may_finish.set)
 
     bus.subscribe(last, [ChangeKind.REMOVED])
     bus.subscribe(pass_on, [ChangeKind.ADDED])
@@ -197,6 +196,9 @@ async def test_draining_waits_no_longer_than_it_may(
 
     assert (stuck.begun, stuck.finished) == ([_ADDED], [])
     assert quick.changes == _CHANGES
+    stuck.may_finish.set()
+    await asyncio.sleep(0.01)
+    assert stuck.finished == []
     (record,) = caplog.records
     assert record.getMessage().endswith("is too slow: 2 changes that wait are lost on it")
 

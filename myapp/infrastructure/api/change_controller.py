@@ -65,7 +65,7 @@ async def list_changes(
 
     To follow all that happens, read the list (`GET /todo`), then the changes after the
     revision that is its `ETag`, then again and again what `Link` leads to. Entries that were
-    removed are told of, too. 410 says that so old changes are not kept: read the list again.
+    removed are told of, too. 410 means that changes that old are not kept: read the list again.
     """
     page = await service.get_changes(parameters.since, limit=parameters.limit)
     response.headers.update({"ETag": etag(page.next), "Cache-Control": NO_CACHE})

@@ -29,8 +29,8 @@ def _parse_key(lines: Sequence[str]) -> Sequence[str]:
     found = _FIELD.fullmatch(lines[0]) if len(lines) == 1 else None
     if found is None:
         raise ValueError(
-            f"must be one key of 1 to {_KEY_MOST} visible ASCII characters, in quotes, such"
-            ' as "8e03978e-40d5-43e8-bc93-6894a57f9324"'
+            f"must be one key of 1 to {_KEY_MOST} visible ASCII characters, such as"
+            ' "8e03978e-40d5-43e8-bc93-6894a57f9324"; only simple ones may do without quotes'
         )
     quoted, bare = found.groups()
     return [bare or re.sub(r"\\(.)", r"\1", quoted)]
@@ -64,7 +64,7 @@ def _digest(request: JsonRequest) -> str:
     query: bytes = request.scope["query_string"]
     parts = (
         request.method.encode("ascii"),
-        path_of(request).encode("ascii"),
+        path_of(request).rstrip("/").encode("ascii"),  # /todo/ is /todo
         query,
         b"representation" if RETURN_REPRESENTATION in preferred else b"",
         request.body_read,

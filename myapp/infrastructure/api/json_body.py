@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from myapp.infrastructure.api.parameters import GIVEN_ONCE, refuse_parameters
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
     MALFORMED_REQUEST,
@@ -41,13 +42,20 @@ _FLAWS_SHOWN = 100
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, if it takes one, is read by JsonRequest."""
+    """A route whose body, if it takes one, is read by JsonRequest.
+
+    A change refuses parameters that it does not know, like any list: `dry_run`, where there
+    is none, would be done for real.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Answer FastAPI's handler, given such a request."""
         handle = super().get_route_handler()
+        takes_parameters = "GET" in (self.methods or ()) or GIVEN_ONCE in self.dependencies
 
         async def handle_json(request: Request) -> Response:
+            if request.scope["query_string"] and not takes_parameters:
+                refuse_parameters(request)
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_json

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import islice
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from myapp.domain.todo_entry_repository import PAGE_MOST
 from myapp.infrastructure.api.parsed import Parsed
-from myapp.infrastructure.api.problems import InputError, invalid_input
+from myapp.infrastructure.api.problems import InputError, invalid_input, shown
 
 _REVISION_MOST = 10**18 - 1
+_ERRORS_SHOWN = 100
 
 _REPEATABLE = {"kind", "priority", "tag"}  # where they are known: elsewhere they are refused
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
@@ -26,6 +28,14 @@ async def check_given_once(request: Request) -> None:
         for name, count in counts.items()
         if count > 1 and name not in _REPEATABLE
     ]
+    if errors:
+        raise invalid_input(errors)
+
+
+def refuse_parameters(request: Request) -> None:
+    """Raise Rejection if the query has any parameter."""
+    names = islice(request.query_params, _ERRORS_SHOWN)
+    errors = [InputError(detail="is not known here", parameter=shown(name)) for name in names]
     if errors:
         raise invalid_input(errors)
 

@@ -263,7 +263,7 @@ HISTORY_FORGOTTEN = ProblemType(
     "The history is not kept that long",
     "What was asked for is older than the changes that are kept. To follow what happens,"
     " read the list again (GET /todo): its ETag is the revision to follow from.",
-    "The history is kept from revision 1200 on; 17 is before that.",
+    "The changes up to revision 1200 are no longer kept: go on from what is there now.",
 )
 TODO_ENTRY_CHANGED = ProblemType(
     "todo-entry-changed",

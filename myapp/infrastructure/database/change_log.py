@@ -25,7 +25,7 @@ class ChangeLog:
         self._receipts: dict[str, Receipt] = {}
 
     def __len__(self) -> int:
-        return len(self._changes)
+        return len(self._changes) + len(self._receipts)
 
     def begin_at(self, revision: int, entries: Iterable[TodoEntry] = ()) -> None:
         """Forget the changes up to a revision, or begin there with entries, removed or not."""

@@ -51,7 +51,7 @@ class JournalWriter:
         self._contents = contents
         self._thread = thread
         self._revision = 0  # the last given out, if only to a save that failed
-        self._records = 0  # states of entries in the journal, with those forgotten since
+        self._records = 0  # states and receipts in the journal, with those forgotten since
         self._compact_beyond = 0
         self._begin = 0  # of the history, as the journal knows it
         self._waiting: list[_Save] = []
@@ -180,7 +180,7 @@ class JournalWriter:
     def _take(self, payload: bytes) -> None:
         record = decode(payload)
         self._contents.take(record)
-        self._records += len(record.entries) + len(record.changes)
+        self._records += len(record.entries) + len(record.changes) + len(record.receipts)
 
     def _append(
         self,
@@ -193,11 +193,11 @@ class JournalWriter:
         news = None if begin == self._begin else begin
         self._journal.append(encode_changes(last, entries, receipts, begin=news))
         self._begin = begin
-        self._records += len(entries)
+        self._records += len(entries) + len(receipts)
 
     def _rewrite(self, snapshot: Snapshot) -> None:
         self._journal.rewrite(snapshot.payloads())
-        self._records = len(snapshot.entries) + len(snapshot.changes)
+        self._records = len(snapshot.entries) + len(snapshot.changes) + len(snapshot.receipts)
         self._begin = snapshot.begin
 
     def _mend(self, snapshot: Snapshot) -> None:
