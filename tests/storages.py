@@ -16,7 +16,7 @@ StorageUrl = Callable[[Path], str]
 _TABLES = ("todo_change", "todo_entry", "todo_entry_tag", "todo_receipt", "todo_tag")
 _EMPTY = (
     f"TRUNCATE {', '.join(_TABLES)};"
-    " UPDATE todo_store SET revision = 0, entries = 0, open_entries = 0, history_begin = 0"
+    " UPDATE todo_store SET revision = 0, entries = 0, entries_open = 0, history_begin = 0"
 )
 _OBJECTS = "SELECT count(*) FROM pg_depend"  # where each leaves a trace
 

@@ -19,6 +19,9 @@ RECENT = 1_000
 CATCH_UP = 100
 """So many changes, at most, are read at once for one who is further behind."""
 
+READERS = 2
+"""So many of those further behind read at a time: the storage is there for others, too."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +42,7 @@ class ChangeFeed:
         self._followers: set[Follower] = set()
         self._followed = asyncio.Event()
         self._woken = asyncio.Event()
+        self._reading = asyncio.Semaphore(READERS)
         self._failing = False
         self._closed = False
 
@@ -72,10 +76,11 @@ class ChangeFeed:
                 start -= 1  # few steps: followers are close
             return ChangePage(self._recent[start:], self._revision)
         await asyncio.sleep(0)  # a storage in memory would let nobody else do anything
-        try:
-            return await self._history.changes(revision, limit=CATCH_UP)
-        except StorageUnavailable:
-            return ChangePage([], revision)
+        async with self._reading:
+            try:
+                return await self._history.changes(revision, limit=CATCH_UP)
+            except StorageUnavailable:
+                return ChangePage([], revision)
 
     async def look_regularly(self) -> None:
         """Look for changes, until cancelled, as long as somebody follows."""

@@ -1,6 +1,6 @@
 """What happens to todo entries: every save of one is a change, and may be undone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -68,7 +68,7 @@ class Change:
         """Answer the entry in the state it had before, to be stored over the one after."""
         if self.before is None or self.before.removed:
             return self.after.remove(at=at)
-        return replace(self.before, revision=self.revision, updated_at=at)
+        return self.after.revert(self.before, at=at)
 
 
 class ChangedSince(TodoError):

@@ -59,7 +59,7 @@ async def test_nothing_is_wrong_with_a_history_that_was_cut_short(url: str) -> N
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE todo_store SET open_entries = 1", "The store counts other entries than"),
+        ("UPDATE todo_store SET entries_open = 1", "The store counts other entries than"),
         ("UPDATE todo_store SET revision = 2", "An entry has a later revision than the store"),
         ("UPDATE todo_entry SET content = 'bread'", "content_key, search_text is not what"),
         ("UPDATE todo_entry SET priority = 9", "cannot be read"),

@@ -1,7 +1,7 @@
 """Changes as server-sent events (WHATWG HTML, 9.2), to any number of clients at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from myapp.application.change_feed import ChangeFeed, Follower
 from myapp.domain.change import Change, ChangeKind
 from myapp.domain.errors import HistoryForgotten, InvalidValue, StorageUnavailable
-from myapp.domain.todo_history import check_kept
+from myapp.domain.todo_history import ChangePage, check_kept
 from myapp.infrastructure.api.change_schema import change_json
 
 HEARTBEAT = 15.0
@@ -98,13 +98,12 @@ class EventStream(Response):
         while not follower.over:
             try:
                 page = await follower.after(revision, within=due - monotonic())
+                chunk, revision = self._streams.events.of(page, self._wanted)
+                del page  # sending may take long, and there may be many who do not read
             except (HistoryForgotten, InvalidValue):
                 revision = await self._streams.feed.revision()
-                chunks = iter([_reset(revision)])
-            else:
-                revision = page.next
-                chunks = self._streams.events.of(filter(self._wanted.matches, page.changes))
-            for chunk in chunks:
+                chunk = _reset(revision)
+            if chunk:
                 yield chunk
                 due = monotonic() + self._streams.heartbeat
             if monotonic() >= due:
@@ -119,17 +118,15 @@ class _Events:
         self._made: dict[int, bytes] = {}
         self._size = 0
 
-    def of(self, changes: Iterable[Change]) -> Iterator[bytes]:
-        """Answer the events of changes, joined to chunks."""
+    def of(self, page: ChangePage, wanted: EventFilter) -> tuple[bytes, int]:
+        """Answer the events of the first changes, a chunk at most, and how far that is."""
         parts, size = [], 0
-        for change in changes:
+        for change in filter(wanted.matches, page.changes):
             parts.append(self._event(change))
             size += len(parts[-1])
             if size >= CHUNK:
-                yield b"".join(parts)
-                parts, size = [], 0
-        if parts:
-            yield b"".join(parts)
+                return b"".join(parts), change.revision
+        return b"".join(parts), page.next
 
     def _event(self, change: Change) -> bytes:
         event = self._made.get(change.revision)

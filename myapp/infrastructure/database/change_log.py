@@ -1,7 +1,8 @@
 """The history of a pickle storage: the changes that are kept, all in memory."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -21,24 +22,39 @@ class ChangeLog:
     def __init__(self) -> None:
         self.begin = 0
         self._changes: list[Change] = []
+        self._of: dict[int, list[Change]] = {}
         self._removed: dict[int, TodoEntry] = {}
         self._receipts: dict[str, Receipt] = {}
 
     def __len__(self) -> int:
         return len(self._changes) + len(self._receipts)
 
-    def begin_at(self, revision: int, entries: Iterable[TodoEntry] = ()) -> None:
-        """Forget the changes up to a revision, or begin there with entries, removed or not."""
+    def forget_until(self, revision: int) -> None:
+        """Let the history begin at a revision, if it does not begin later."""
+        if revision <= self.begin:
+            return
         self.begin = revision
-        del self._changes[: self._count_until(revision)]
+        number = self._count_until(revision)
+        dropped = Counter(change.entry_id.int for change in self._changes[:number])
+        for entry_id, count in dropped.items():
+            del self._of[entry_id][:count]
+            if not self._of[entry_id]:
+                del self._of[entry_id]
+        del self._changes[:number]
         self.forget_removed()
-        for entry in entries:
-            self._remember(entry)
+
+    def remember(self, entry: TodoEntry) -> None:
+        """Take in the last state of an entry, of which no change need be known."""
+        if entry.removed:
+            self._removed[entry.id.int] = entry
+        else:
+            self._removed.pop(entry.id.int, None)
 
     def put(self, change: Change) -> None:
         """Take in a change that was stored, later than all others."""
         self._changes.append(change)
-        self._remember(change.after)
+        self._of.setdefault(change.entry_id.int, []).append(change)
+        self.remember(change.after)
 
     def put_receipt(self, receipt: Receipt) -> None:
         """Take in a receipt that was stored."""
@@ -67,14 +83,10 @@ class ChangeLog:
             raise ChangeNotFound(revision)
         return change
 
-    def changes_to(self, state: TodoEntry | None, *, since: int) -> Sequence[Change]:
-        """Answer the changes after a revision by which an entry has come to a state."""
-        changes = []
-        while state is not None and state.revision > since:
-            change = self.change(state.revision)
-            changes.append(change)
-            state = change.before
-        return changes[::-1]
+    def changes_of(self, entry_id: UUID, since: int) -> Sequence[Change]:
+        """Answer the changes of an entry after a revision."""
+        changes = self._of.get(entry_id.int, [])
+        return changes[_count_until(changes, since) :]
 
     def removed(self, entry_id: UUID) -> TodoEntry | None:
         """Answer the last state of an entry if it is removed, and not forgotten."""
@@ -93,7 +105,7 @@ class ChangeLog:
         }
         number = len(self._changes) - keep
         if number > 0:
-            self.begin_at(self._changes[number - 1].revision)
+            self.forget_until(self._changes[number - 1].revision)
 
     def forget_removed(self) -> None:
         """Drop the entries that were removed before the changes that are kept."""
@@ -103,16 +115,14 @@ class ChangeLog:
             if entry.revision > self.begin
         }
 
-    def _remember(self, entry: TodoEntry) -> None:
-        if entry.removed:
-            self._removed[entry.id.int] = entry
-        else:
-            self._removed.pop(entry.id.int, None)
-
     def _find(self, revision: int) -> Change | None:
         count = self._count_until(revision)
         last = self._changes[count - 1] if count else None
         return last if last is not None and last.revision == revision else None
 
     def _count_until(self, revision: int) -> int:
-        return bisect_right(self._changes, revision, key=_revision)
+        return _count_until(self._changes, revision)
+
+
+def _count_until(changes: Sequence[Change], revision: int) -> int:
+    return bisect_right(changes, revision, key=_revision)

@@ -27,10 +27,11 @@ class Contents:
 
     def take(self, record: Record) -> None:
         """Take in what was read, record by record in their order."""
+        if record.begin is not None:
+            self.log.forget_until(record.begin)
         for entry in record.entries:
             self.index.put(entry)
-        if record.begin is not None:
-            self.log.begin_at(record.begin, record.entries)
+            self.log.remember(entry)
         for entry in record.changes:
             change = Change(self.state(entry.id), entry)
             self.index.put(entry)

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVarTuple
 from uuid import UUID
 
 from myapp.domain.change import Change
 from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
+from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.journal import Journal
@@ -29,10 +30,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Save:
-    changes: Sequence[Change]
+    entries: Sequence[TodoEntry]
     receipt: Receipt | None
-    begin: int
-    written: asyncio.Future[None]
+    written: asyncio.Future[Sequence[Change]]
 
 
 class JournalWriter:
@@ -55,7 +55,7 @@ class JournalWriter:
         self._compact_beyond = 0
         self._begin = 0  # of the history, as the journal knows it
         self._waiting: list[_Save] = []
-        self._writing: dict[UUID | str, asyncio.Future[None]] = {}
+        self._writing: dict[UUID | str, asyncio.Future[Sequence[Change]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._closed = False
@@ -89,49 +89,55 @@ class JournalWriter:
         self._revision += 1
         return self._revision
 
-    def write(self, changes: Sequence[Change], receipt: Receipt | None) -> asyncio.Future[None]:
-        """Answer a future that is done when all is in the journal and among the contents.
+    def write(
+        self, entries: Sequence[TodoEntry], receipt: Receipt | None
+    ) -> asyncio.Future[Sequence[Change]]:
+        """Answer a future of the changes, done once all is in the journal and the contents.
 
         It fails with StorageUnavailable or StorageFull, and must not be cancelled.
         """
-        begin = self._contents.log.begin  # as it was when the states before were looked up
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        save = _Save(changes, receipt, begin, written)
+        save = _Save(entries, receipt, asyncio.get_running_loop().create_future())
         self._waiting.append(save)
-        for change in changes:
-            self._writing[change.entry_id] = written
-        if receipt is not None:
-            self._writing[receipt.key] = written
+        for name in _names(save):
+            self._writing[name] = save.written
         self._task = self._task or asyncio.create_task(self._write_waiting())
-        return written
+        return save.written
 
-    def pending(self, name: UUID | str) -> asyncio.Future[None] | None:
+    def pending(self, name: UUID | str) -> asyncio.Future[Sequence[Change]] | None:
         """Answer the future of a write under way that changes an entry, or has a receipt."""
         return self._writing.get(name)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
             saves, self._waiting = self._waiting, []
-            changes = [change for save in saves for change in save.changes]
-            receipts = [save.receipt for save in saves if save.receipt is not None]
+            # The states before, and where the history begins, are those of one moment.
+            written = [self._changes(save) for save in saves]
+            begin = self._contents.log.begin
+            receipts = [
+                replace(save.receipt, changes=changes)
+                for save, changes in zip(saves, written, strict=True)
+                if save.receipt is not None
+            ]
+            changes = [change for changes in written for change in changes]
             last = changes[-1].revision if changes else self._contents.index.revision
             try:
-                await self._in_thread(self._append, last, changes, receipts, saves[0].begin)
+                await self._in_thread(self._append, last, changes, receipts, begin)
                 self._contents.put(changes, receipts, last)
-                for save in saves:
-                    self._forget(save)
-                    save.written.set_result(None)
+                self._settle(saves, written)
                 await self._compact()
             except Exception as error:  # whatever it is, nobody may wait for ever
                 self._fail(saves, error)
                 await self._recover()
         self._task = None
 
-    def _forget(self, save: _Save) -> None:
-        for change in save.changes:
-            del self._writing[change.entry_id]
-        if save.receipt is not None:
-            del self._writing[save.receipt.key]
+    def _changes(self, save: _Save) -> Sequence[Change]:
+        return [Change(self._contents.state(entry.id), entry) for entry in save.entries]
+
+    def _settle(self, saves: Sequence[_Save], written: Sequence[Sequence[Change]]) -> None:
+        for save, changes in zip(saves, written, strict=True):
+            for name in _names(save):
+                del self._writing[name]
+            save.written.set_result(changes)
 
     async def _compact(self) -> None:
         needed = len(self._contents.index) + len(self._contents.log)
@@ -205,6 +211,12 @@ class JournalWriter:
             self._rewrite(snapshot)
         else:
             self._journal.append(encode_changes(snapshot.revision, []))
+
+
+def _names(save: _Save) -> Iterator[UUID | str]:
+    yield from (entry.id for entry in save.entries)
+    if save.receipt is not None:
+        yield save.receipt.key
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -106,10 +105,9 @@ class PickleTodoEntryRepository(TodoEntryRepository):
         self._check_current(entries)
         if not entries and receipt is None:
             return ()
-        changes = [self._change(entry) for entry in entries]
-        stored = None if receipt is None else replace(receipt, changes=changes)
+        stored = [entry.stored(self._writer.next_revision()) for entry in entries]
         # Shielded, since whoever gives up waiting does not undo the save.
-        await asyncio.shield(self._writer.write(changes, stored))
+        changes = await asyncio.shield(self._writer.write(stored, receipt))
         self._warn_if_large()
         return changes
 
@@ -137,10 +135,6 @@ class PickleTodoEntryRepository(TodoEntryRepository):
         if entry.revision == 0:
             return state is None or state.removed
         return state is not None and state.revision == entry.revision
-
-    def _change(self, entry: TodoEntry) -> Change:
-        after = replace(entry, revision=self._writer.next_revision())
-        return Change(self._contents.state(entry.id), after)
 
     def _warn_if_large(self) -> None:
         if len(self._index) > MADE_FOR and not self._warned:

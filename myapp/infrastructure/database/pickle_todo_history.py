@@ -30,10 +30,9 @@ class PickleTodoHistory(TodoHistory):
     ) -> ChangePage:
         since = self._log.begin if since is None else since
         self._check_kept("since", since)
-        state = self._contents.state(entry_id)
-        if state is None:
+        if self._contents.state(entry_id) is None:
             raise TodoEntryNotFound(entry_id)
-        return self._page(self._log.changes_to(state, since=since), limit)
+        return self._page(self._log.changes_of(entry_id, since), limit)
 
     async def change(self, revision: int) -> Change:
         return self._log.change(revision)
@@ -41,7 +40,7 @@ class PickleTodoHistory(TodoHistory):
     async def entry_at(self, entry_id: UUID, revision: int) -> TodoEntry:
         self._check_kept("at", revision)
         state = self._contents.state(entry_id)
-        later = self._log.changes_to(state, since=revision)
+        later = self._log.changes_of(entry_id, revision)
         if later:
             state = later[0].before
         if state is None or state.removed:

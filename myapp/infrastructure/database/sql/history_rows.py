@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, update
+from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
 
 from myapp.domain.change import Change
 from myapp.domain.todo_entry_repository import Receipt
@@ -21,7 +21,14 @@ _FOLLOW = (
 )
 _RECEIVE = insert(todo_receipt)
 
-FORGET_RECEIPTS = delete(todo_receipt).where(todo_receipt.c.at < bindparam("before"))
+_OLD = (
+    select(todo_receipt.c.key)
+    .where(todo_receipt.c.at < bindparam("before"))
+    .order_by(todo_receipt.c.at)
+    .limit(bindparam("limit"))
+)
+FORGET_RECEIPTS = delete(todo_receipt).where(todo_receipt.c.key.in_(_OLD))
+"""Drops some of the receipts from before a time."""
 
 _BEGIN = bindparam("begin", type_=BigInteger)
 FORGET = (

@@ -61,7 +61,8 @@ def to_change_row(
 
 def to_json(changes: Sequence[Change]) -> str:
     """Answer changes as text, for a receipt to have them whatever becomes of the tables."""
-    return json.dumps([[_to_values(c.before), _to_values(c.after)] for c in changes])
+    states = [[_to_values(c.before), _to_values(c.after)] for c in changes]
+    return json.dumps(states, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_json(text: str) -> Sequence[Change]:

@@ -32,7 +32,7 @@ todo_store = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
     Column("entries", BigInteger, nullable=False),
-    Column("open_entries", BigInteger, nullable=False),
+    Column("entries_open", BigInteger, key="open_entries", nullable=False),
     Column("oldest_schema", Text, nullable=False),
     Column("history_begin", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="todo_store_one_row"),

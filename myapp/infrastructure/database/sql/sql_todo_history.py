@@ -1,6 +1,6 @@
 """The history of an SQL storage: what is kept of the states that entries have had."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from myapp.infrastructure.database.sql.history_rows import (
 from myapp.infrastructure.database.sql.rows import STATE_NAMES, from_json, to_entry
 from myapp.infrastructure.database.sql.storing import LOCK
 
-_FORGOTTEN_AT_ONCE = 2_000  # changes, so that nobody waits for the lock for long
+_FORGOTTEN_AT_ONCE = 2_000  # changes or receipts, so that nobody waits for the lock for long
 _LAST_NUMBER = 2**63 - 1
 _STATE = len(STATE_NAMES)
 
@@ -91,15 +91,21 @@ class SqlTodoHistory(TodoHistory):
         return Receipt(key=key, digest=digest, at=to_moment(at), changes=from_json(changes))
 
     async def forget(self, *, keep: int, receipts_before: datetime) -> None:
+        before = {"before": to_microseconds(receipts_before), "limit": _FORGOTTEN_AT_ONCE}
         try:
-            async with self._connections.transaction() as connection:
-                before = {"before": to_microseconds(receipts_before)}
-                await connection.execute(FORGET_RECEIPTS, before)
             while await self._forget_some(keep):
+                pass
+            while await self._forget_receipts(before):
                 pass
         except FAILURES as error:
             self._connections.log(error)
             raise self._connections.refusal(error) from error
+
+    async def _forget_receipts(self, values: Mapping[str, object]) -> bool:
+        """Drop some of the oldest receipts, and answer whether there were any to drop."""
+        async with self._connections.transaction() as connection:
+            await connection.execute(LOCK)
+            return (await connection.execute(FORGET_RECEIPTS, values)).rowcount > 0
 
     async def _forget_some(self, keep: int) -> bool:
         """Drop some of the oldest changes, and answer whether there were any to drop."""

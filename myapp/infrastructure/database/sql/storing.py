@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, literal, null, select, union_all
@@ -144,7 +144,7 @@ class _Storing:
     def _change(self, entry: TodoEntry) -> Change:
         stored = self._stored.get(entry.id)
         self._revision += 1
-        after = replace(entry, revision=self._revision)
+        after = entry.stored(self._revision)
         change = Change(stored.state if stored else None, after)
         self._entries.put(stored.row if stored else None, after)
         self._history.put(change)

@@ -10,7 +10,8 @@ down_revision = "0001"
 def upgrade() -> None:
     """Make the tables; the history begins with what the store holds now.
 
-    Older releases would store entries and tell the history nothing, and so may not any more.
+    Older releases would store entries and tell the history nothing: they may not be started
+    any more, and those that run can store nothing without the column `open_entries`.
     """
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     number = sa.Integer() if is_sqlite else sa.BigInteger()
@@ -18,6 +19,7 @@ def upgrade() -> None:
     begin = sa.Column("history_begin", sa.BigInteger, nullable=False, server_default="0")
     op.add_column("todo_store", begin)
     op.execute("UPDATE todo_store SET history_begin = revision, oldest_schema = '0002'")
+    op.execute("ALTER TABLE todo_store RENAME COLUMN open_entries TO entries_open")
     op.create_table(
         "todo_change",
         sa.Column("revision", number, primary_key=True, autoincrement=False),
@@ -62,4 +64,5 @@ def downgrade() -> None:
     for table in ("todo_receipt", "todo_change"):
         op.drop_table(table)
     op.drop_column("todo_store", "history_begin")
+    op.execute("ALTER TABLE todo_store RENAME COLUMN entries_open TO open_entries")
     op.execute("UPDATE todo_store SET oldest_schema = '0001'")
