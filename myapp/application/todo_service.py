@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from myapp.application import edits
 from myapp.application.edits import Edit, Operation, OperationFailed
 from myapp.application.message_bus import MessageBus
-from myapp.domain.change import Change, ChangedSince
+from myapp.domain.change import Change, ChangedSince, present
 from myapp.domain.errors import (
     KeyReused,
     ReceiptExists,
@@ -297,7 +297,7 @@ class TodoService:
                 await asyncio.sleep(0)  # others get their turn
             entry = after.get(entry_id, before.get(entry_id))
             try:
-                after[entry_id] = edit(entry_id, _present(entry), at)
+                after[entry_id] = edit(entry_id, present(entry), at)
             except TodoError as error:
                 raise OperationFailed(index, error) from error
         changes = (_change(before.get(entry_id), entry) for entry_id, entry in after.items())
@@ -354,13 +354,9 @@ class _LostRace(Exception):
     """What was read has been changed by another before it could be stored."""
 
 
-def _present(entry: TodoEntry | None) -> TodoEntry | None:
-    return None if entry is None or entry.removed else entry
-
-
 def _change(before: TodoEntry | None, after: TodoEntry) -> Change | None:
     """Answer the change from one state of an entry to the other, None if it is none."""
-    if _present(before) is None and after.removed:
+    if present(before) is None and after.removed:
         return None
     if before is None:
         return Change(None, after)

@@ -71,6 +71,11 @@ class Change:
         return self.after.revert(self.before, at=at)
 
 
+def present(state: TodoEntry | None) -> TodoEntry | None:
+    """Answer the last state of an entry if it is there: stored, and not removed."""
+    return None if state is None or state.removed else state
+
+
 class ChangedSince(TodoError):
     """A change cannot be undone, since its entry has been changed again.
 

@@ -34,7 +34,7 @@ router = APIRouter(route_class=JsonRoute, tags=["changes"])
 
 _READ = (INVALID_INPUT, STORAGE_UNAVAILABLE, HISTORY_FORGOTTEN)
 
-Revision = Annotated[
+ChangeName = Annotated[
     ChangeRevision,
     Path(
         description="The revision of the change.",
@@ -114,7 +114,7 @@ async def list_changes_of_entry(
         IDEMPOTENCY_KEY_REUSED,
     ),
 )
-async def undo_change(service: Service, revision: Revision, key: Key) -> Change:
+async def undo_change(service: Service, revision: ChangeName, key: Key) -> Change:
     """Give an entry the state back that it had before a change.
 
     That is a new change, which is answered, and which can be undone as well. Undoing a

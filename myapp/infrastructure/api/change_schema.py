@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.config import JsonDict
 
-from myapp.domain.change import Change, ChangeKind
-from myapp.domain.todo import TodoEntry
+from myapp.domain.change import Change, ChangeKind, present
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY, EXAMPLE_ID, TodoEntrySchema
 
 EXAMPLE_CHANGE: JsonDict = {
@@ -34,11 +33,6 @@ EXAMPLE_PROSPECT: JsonDict = {
 }
 
 
-def shown_state(entry: TodoEntry | None) -> TodoEntry | None:
-    """Answer the entry as clients may see it: not at all once it is removed."""
-    return None if entry is None or entry.removed else entry
-
-
 class ProspectiveChangeSchema(BaseModel):
     """A change as it is answered, whether it was made or would be."""
 
@@ -51,7 +45,7 @@ class ProspectiveChangeSchema(BaseModel):
     )
     at: datetime = Field(description="When it was made.")
     id: UUID = Field(description="The entry's id.", validation_alias="entry_id")
-    entry: Annotated[TodoEntrySchema | None, BeforeValidator(shown_state)] = Field(
+    entry: Annotated[TodoEntrySchema | None, BeforeValidator(present)] = Field(
         description="The entry after it; null once it is removed.", validation_alias="after"
     )
 

@@ -115,7 +115,7 @@ class _Events:
     """The last events as bytes: made once, however many streams there are."""
 
     def __init__(self) -> None:
-        self._made: dict[int, bytes] = {}
+        self._made: dict[int, tuple[Change, bytes]] = {}
         self._size = 0
 
     def of(self, page: ChangePage, wanted: EventFilter) -> tuple[bytes, int]:
@@ -129,14 +129,16 @@ class _Events:
         return b"".join(parts), page.next
 
     def _event(self, change: Change) -> bytes:
-        event = self._made.get(change.revision)
-        if event is None:
-            event = _event(change.revision, change.kind, change_json(change))
-            self._made[change.revision] = event
-            self._size += len(event)
-            while self._size > EVENTS_KEPT:
-                oldest = next(iter(self._made))
-                self._size -= len(self._made.pop(oldest))
+        made, event = self._made.get(change.revision, (None, b""))
+        if made is change or made == change:
+            return event
+        self._size -= len(event)  # of a backup, since restored, that went another way
+        event = _event(change.revision, change.kind, change_json(change))
+        self._made[change.revision] = change, event
+        self._size += len(event)
+        while self._size > EVENTS_KEPT:
+            _, oldest = self._made.pop(next(iter(self._made)))
+            self._size -= len(oldest)
         return event
 
 

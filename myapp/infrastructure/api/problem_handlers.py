@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from myapp.application.edits import OperationFailed
-from myapp.domain.change import ChangedSince
+from myapp.domain.change import ChangedSince, present
 from myapp.domain.errors import (
     ChangeNotFound,
     HistoryForgotten,
@@ -27,7 +27,6 @@ from myapp.domain.errors import (
     TodoError,
     TooManyTags,
 )
-from myapp.infrastructure.api.change_schema import shown_state
 from myapp.infrastructure.api.problems import (
     CHANGE_NOT_FOUND,
     ENTRY_CHANGED_SINCE,
@@ -104,7 +103,7 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
         case OperationFailed():
             return _operation_failed(error)
         case ChangedSince(change=change, current=current):
-            after_change = shown_state(change.after)
+            after_change = present(change.after)
             return Rejection(
                 ENTRY_CHANGED_SINCE, str(error), after_change=after_change, current=current
             )

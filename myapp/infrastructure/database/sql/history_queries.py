@@ -11,7 +11,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    Text,
     Uuid,
     bindparam,
     exists,
@@ -27,7 +26,6 @@ from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, STATE_NAMES
 from myapp.infrastructure.database.sql.schema import (
     todo_change,
     todo_entry,
-    todo_receipt,
     todo_store,
 )
 
@@ -111,8 +109,3 @@ _state_still = select(*ENTRY_COLUMNS, null().label("removed_at")).where(
 )
 ENTRY_AT = _beside_store(union_all(_state_still, select(_state_then)).subquery("state"))
 """Answers the state of an entry at a revision, perhaps twice."""
-
-RECEIPT = select(todo_receipt.c.digest, todo_receipt.c.at, todo_receipt.c.changes).where(
-    todo_receipt.c.key == bindparam("key", type_=Text)
-)
-"""Answers the receipt under a key."""

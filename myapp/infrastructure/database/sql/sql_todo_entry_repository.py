@@ -17,6 +17,7 @@ from myapp.domain.todo_entry_repository import (
     TodoQuery,
 )
 from myapp.domain.todo_history import TodoHistory
+from myapp.infrastructure.database.moments import to_moment
 from myapp.infrastructure.database.sql.connections import Connections, Rows
 from myapp.infrastructure.database.sql.queries import (
     Shape,
@@ -25,8 +26,8 @@ from myapp.infrastructure.database.sql.queries import (
     page_of_found,
     values_of,
 )
-from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry
-from myapp.infrastructure.database.sql.schema import todo_entry, todo_tag
+from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, from_json, to_entry
+from myapp.infrastructure.database.sql.schema import todo_entry, todo_receipt, todo_tag
 from myapp.infrastructure.database.sql.sql_todo_history import SqlTodoHistory
 from myapp.infrastructure.database.sql.storing import LAST_STATES, Save
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
@@ -38,6 +39,9 @@ _COMMON = 8
 """So many matches on a short stretch promise that a longer one holds a page."""
 
 _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
+_RECEIPT = select(todo_receipt.c.digest, todo_receipt.c.at, todo_receipt.c.changes).where(
+    todo_receipt.c.key == bindparam("key")
+)
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
     todo_tag.c.tag
 )
@@ -83,7 +87,11 @@ class SqlTodoEntryRepository(TodoEntryRepository):
         return await self._writer.save(Save(entries, receipt))
 
     async def receipt(self, key: str) -> Receipt | None:
-        return await self._history.receipt(key)
+        rows = await self._connections.fetch(_RECEIPT, {"key": key})
+        if not rows:
+            return None
+        digest, at, changes = rows[0]
+        return Receipt(key=key, digest=digest, at=to_moment(at), changes=from_json(changes))
 
     async def tags(self) -> Sequence[TagUse]:
         rows = await self._connections.fetch(_TAGS, {})

@@ -10,23 +10,21 @@ from sqlalchemy import Row
 from myapp.domain.change import Change
 from myapp.domain.errors import ChangeNotFound, HistoryForgotten, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import Receipt
 from myapp.domain.todo_history import ChangePage, TodoHistory, check_kept
-from myapp.infrastructure.database.moments import to_microseconds, to_moment
+from myapp.infrastructure.database.moments import to_microseconds
 from myapp.infrastructure.database.sql.connections import FAILURES, Connections, Rows
 from myapp.infrastructure.database.sql.history_queries import (
     CHANGE,
     CHANGES,
     CHANGES_OF,
     ENTRY_AT,
-    RECEIPT,
     REVISION,
 )
 from myapp.infrastructure.database.sql.history_rows import (
     FORGET,
     FORGET_RECEIPTS,
 )
-from myapp.infrastructure.database.sql.rows import STATE_NAMES, from_json, to_entry
+from myapp.infrastructure.database.sql.rows import STATE_NAMES, to_entry
 from myapp.infrastructure.database.sql.storing import LOCK
 
 _FORGOTTEN_AT_ONCE = 2_000  # changes or receipts, so that nobody waits for the lock for long
@@ -81,14 +79,6 @@ class SqlTodoHistory(TodoHistory):
         if state is None or state.removed:
             raise TodoEntryNotFound(entry_id)
         return state
-
-    async def receipt(self, key: str) -> Receipt | None:
-        """Answer the receipt under a key, if there is one."""
-        rows = await self._connections.fetch(RECEIPT, {"key": key})
-        if not rows:
-            return None
-        digest, at, changes = rows[0]
-        return Receipt(key=key, digest=digest, at=to_moment(at), changes=from_json(changes))
 
     async def forget(self, *, keep: int, receipts_before: datetime) -> None:
         before = {"before": to_microseconds(receipts_before), "limit": _FORGOTTEN_AT_ONCE}
