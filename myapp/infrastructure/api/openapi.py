@@ -40,7 +40,7 @@ def complete(document: Document) -> None:
     for operation in _operations(document):
         # The first line of a docstring says what is done, the rest is for who wants more.
         summary, _, description = operation["description"].partition("\n")
-        operation["summary"] = summary.removesuffix(".")
+        operation["summary"] = summary.removesuffix(".").replace("`", "")
         operation["description"] = description.strip() or summary
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _without_null(parameter["schema"])
