@@ -66,7 +66,6 @@ LastEventId = Annotated[
         alias=_LAST_EVENT_ID,
         description="The id of the last event that the client has got: go on after it. A"
         " browser sends it by itself when it comes again.",
-        openapi_examples={"an id": {"value": "17"}},
     ),
 ]
 

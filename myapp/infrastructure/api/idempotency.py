@@ -42,10 +42,11 @@ KeyLines = Annotated[
     Parsed(_parse_key, {"type": "string", "pattern": f"^(?:{_QUOTED}|{_BARE})$"}),
     Header(
         alias="Idempotency-Key",
-        description="A name of your choice for this request. When it comes again with the"
-        " same key, within a day at least, nothing is done twice: the answer is the first"
-        " one. Another request with the same key is refused.",
-        openapi_examples={"a key": {"value": '"8e03978e-40d5-43e8-bc93-6894a57f9324"'}},
+        # No example: the documentation's page would fill it in, for every request the same.
+        description="A name of your choice for this request, such as"
+        ' "8e03978e-40d5-43e8-bc93-6894a57f9324". When it comes again with the same key,'
+        " within a day at least, nothing is done twice: the answer is the first one. Another"
+        " request with the same key is refused.",
     ),
 ]
 
