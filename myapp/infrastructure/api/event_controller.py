@@ -61,7 +61,10 @@ class EventParameters(BaseModel):
 # A sequence, since of a single value FastAPI would hand over one of the lines only.
 LastEventId = Annotated[
     Sequence[int] | None,
-    Parsed(_parse_last_event_id, {"type": "string", "pattern": "^(0|[1-9][0-9]{0,17})$"}),
+    Parsed(
+        _parse_last_event_id,
+        {"type": "string", "pattern": "^(0|[1-9][0-9]{0,17})$", "examples": ["17"]},
+    ),
     Header(
         alias=_LAST_EVENT_ID,
         description="The id of the last event that the client has got: go on after it. A"

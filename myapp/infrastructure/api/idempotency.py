@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Header
+from pydantic.json_schema import JsonSchemaValue
 
 from myapp.application.todo_service import IdempotencyKey
 from myapp.infrastructure.api.headers import RETURN_REPRESENTATION, parse_preferences
@@ -36,17 +37,22 @@ def _parse_key(lines: Sequence[str]) -> Sequence[str]:
     return [bare or re.sub(r"\\(.)", r"\1", quoted)]
 
 
+# An example of the parameter would be filled in on the documentation's page, every time.
+_SCHEMA: JsonSchemaValue = {
+    "type": "string",
+    "pattern": f"^(?:{_QUOTED}|{_BARE})$",
+    "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+}
+
 # A sequence, since of a single value FastAPI would hand over the first line only.
 KeyLines = Annotated[
     Sequence[str] | None,
-    Parsed(_parse_key, {"type": "string", "pattern": f"^(?:{_QUOTED}|{_BARE})$"}),
+    Parsed(_parse_key, _SCHEMA),
     Header(
         alias="Idempotency-Key",
-        # No example: the documentation's page would fill it in, for every request the same.
-        description="A name of your choice for this request, such as"
-        ' "8e03978e-40d5-43e8-bc93-6894a57f9324". When it comes again with the same key,'
-        " within a day at least, nothing is done twice: the answer is the first one. Another"
-        " request with the same key is refused.",
+        description="A name of your choice for this request. When it comes again with the"
+        " same key, within a day at least, nothing is done twice: the answer is the first"
+        " one. Another request with the same key is refused.",
     ),
 ]
 
