@@ -3,12 +3,15 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from datetime import datetime
+from typing import Never
 from uuid import UUID
 
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from myapp.domain.errors import InvalidValue
 from myapp.domain.todo import TodoEntry
 from tests.api.answers import (
     JSON,
@@ -198,21 +201,25 @@ def test_a_dry_run_that_is_misspelled_is_none_and_changes_nothing(
         assert_problem(response, "invalid-input", parameter(name))
 
 
-class _OutdatedTodoEntryRepository(InMemoryTodoEntryRepository):
-    """Holds an entry from before the rules of its content became stricter."""
+class _LastingTodoEntry(TodoEntry):
+    """Refuses to be removed."""
+
+    def remove(self, *, at: datetime) -> Never:
+        raise InvalidValue("removed_at", f"must not be set, not even to {at}")
+
+
+class _LastingTodoEntryRepository(InMemoryTodoEntryRepository):
+    """Holds such an entry under every id."""
 
     async def last_states(self, entry_ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
         (entry,) = realistic_entries(1)
-        outdated = object.__new__(TodoEntry)
-        for field in fields(entry):
-            object.__setattr__(outdated, field.name, getattr(entry, field.name))
-        object.__setattr__(outdated, "content", "")
-        return dict.fromkeys(entry_ids, outdated)
+        values = {field.name: getattr(entry, field.name) for field in fields(entry)}
+        return dict.fromkeys(entry_ids, _LastingTodoEntry(**values))
 
 
 def test_what_the_entry_itself_refuses_is_told_with_the_operation() -> None:
     operations = ({"op": "remove", "id": number(digits)} for digits in (7, 8))
-    with open_client(build_app_on(_OutdatedTodoEntryRepository())) as client:
+    with open_client(build_app_on(_LastingTodoEntryRepository())) as client:
         problem = assert_problem(
             _post(client, *operations), "invalid-input", body("#/operations/0")
         )
