@@ -4,6 +4,8 @@ Times are microseconds since 1970; keys compare by code point. The index for sea
 not among them: a virtual table on SQLite, on PostgreSQL an index that needs an extension.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -26,6 +28,23 @@ metadata = MetaData()
 _Number = BigInteger().with_variant(Integer, "sqlite")
 _Key = Text(collation="C").with_variant(Text(), "sqlite")
 
+
+def _state() -> list[Column[Any]]:  # of many types
+    """Answer the columns, for one table, of what an entry is besides its revision."""
+    return [
+        Column("id", Uuid, nullable=False),
+        Column("content", Text, nullable=False),
+        Column("notes", Text, nullable=False),
+        Column("tags", Text, nullable=False),
+        Column("priority", SmallInteger, nullable=False),
+        Column("due", BigInteger),
+        Column("due_is_day", Boolean, nullable=False),
+        Column("completed_at", BigInteger),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+    ]
+
+
 todo_store = Table(
     "todo_store",
     metadata,
@@ -47,16 +66,7 @@ todo_entry = Table(
     "todo_entry",
     metadata,
     Column("number", _Number, primary_key=True, autoincrement=False),
-    Column("id", Uuid, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("notes", Text, nullable=False),
-    Column("tags", Text, nullable=False),
-    Column("priority", SmallInteger, nullable=False),
-    Column("due", BigInteger),
-    Column("due_is_day", Boolean, nullable=False),
-    Column("completed_at", BigInteger),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
+    *_state(),
     Column("revision", BigInteger, nullable=False),
     Column("content_key", _Key, nullable=False),
     Column("search_text", Text, nullable=False),
@@ -91,16 +101,7 @@ todo_change = Table(
     "todo_change",
     metadata,
     Column("revision", _Number, primary_key=True, autoincrement=False),
-    Column("id", Uuid, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("notes", Text, nullable=False),
-    Column("tags", Text, nullable=False),
-    Column("priority", SmallInteger, nullable=False),
-    Column("due", BigInteger),
-    Column("due_is_day", Boolean, nullable=False),
-    Column("completed_at", BigInteger),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
+    *_state(),
     Column("removed_at", BigInteger),
     Column("previous", BigInteger),
     Column("next", BigInteger),
