@@ -21,7 +21,9 @@ done
 
 export_requirements() {
     poetry export --quiet --only main --output "$1/serve.txt"
-    poetry export --quiet --with dev --output "$1/dev.txt"
+    poetry export --quiet --only main --extras tracing --output "$1/serve-tracing.txt"
+    poetry export --quiet --with dev --all-extras --output "$1/dev.txt"
+    poetry export --quiet --with dev,evidence --all-extras --output "$1/evidence.txt"
 }
 
 # $folders is a list of words.

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from myapp import __version__
 from myapp.application.sweeper import sweep_regularly
 from myapp.container import ApplicationContainer
-from myapp.infrastructure import server
 from myapp.infrastructure.api.event_stream import EventStreams
 from myapp.infrastructure.api.setup import create_api
 from myapp.infrastructure.database.errors import StorageOpeningError
+from myapp.infrastructure.server import serving
 from myapp.settings import InvalidSettings, Settings, load_settings, masked
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -48,7 +48,7 @@ def create_app(settings: Settings, container: ApplicationContainer | None = None
                     container.change_feed.reset()
                     container.message_bus.reset()
 
-    return create_api(lifespan, prefix=settings.api_prefix, new_id=container.new_id())
+    return create_api(lifespan, options=settings.api_options, new_id=container.new_id())
 
 
 def serve(settings: Settings) -> None:
@@ -72,7 +72,7 @@ def serve(settings: Settings) -> None:
         print(f"  docs     {url}/docs", flush=True)
 
     container = ApplicationContainer(settings=settings)
-    server.serve(
+    serving.serve(
         create_app(settings, container),
         host=settings.host,
         port=settings.port,

@@ -2,28 +2,39 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
     AliasChoices,
+    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from myapp.application.todo_service import CHANGES_KEPT
+from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.storage import check_storage_url, pickle_url
+from myapp.infrastructure.server.options import ConnectionOptions
 
 _PREFIX = "TODOAPP_"
 _SECRETS = re.compile(r"(^.*?://[^:/@]*:).*(?=@)|^(?!.*://).*(?=@)|(password=)[^&]*", re.DOTALL)
-_SECONDS = "a number of seconds above 0, and up to 86400"
+_DAY = 86_400
+_SECONDS = f"a number of seconds above 0, and up to {_DAY}"
+_COUNT = "a whole number from 1 to {}"
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]")
+_ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+_T = TypeVar("_T")
 
 
 def _log_level(name: str) -> str:
@@ -33,6 +44,46 @@ def _log_level(name: str) -> str:
             " spelling, TODO_APP_LOG_LEVEL)"
         )
     return name.upper()
+
+
+def _words(text: object) -> object:
+    """Answer what commas and white space separate in what an environment variable says."""
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+def _host(name: str) -> str:
+    if not _HOST.fullmatch(name.lower()):
+        raise ValueError(
+            "must be names of hosts, separated by commas and without ports: *.example.org"
+            " stands for all below it, * for any name"
+        )
+    return name.lower()
+
+
+def _origin(origin: str) -> str:
+    if not _ORIGIN.fullmatch(origin.lower()):
+        raise ValueError("must be origins such as https://app.example.org, separated by commas")
+    return origin.lower()
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            "must be addresses or networks such as 10.0.0.0/8, separated by commas"
+        ) from error
+
+
+def _whole(most: int, default: int) -> Any:  # as pydantic types what it answers for a default
+    return Field(default=default, ge=1, le=most, description=_COUNT.format(most))
+
+
+def _seconds(default: float) -> Any:  # as above
+    return Field(default=default, gt=0, le=_DAY, allow_inf_nan=False, description=_SECONDS)
+
+
+Words = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_words)]
 
 
 class InvalidSettings(Exception):
@@ -52,15 +103,9 @@ class Settings(BaseSettings):
 
     storage_dir: Path | None = Field(default=None, description="a folder")
     storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = None
-    pool_size: int = Field(
-        default=10, ge=1, le=1_000, description="a whole number from 1 to 1000"
-    )
-    statement_timeout: float = Field(
-        default=10, gt=0, le=86_400, allow_inf_nan=False, description=_SECONDS
-    )
-    connection_timeout: float = Field(
-        default=5, gt=0, le=86_400, allow_inf_nan=False, description=_SECONDS
-    )
+    pool_size: int = _whole(1_000, default=10)
+    statement_timeout: float = _seconds(10)
+    connection_timeout: float = _seconds(5)
     history: int = Field(
         default=CHANGES_KEPT,
         ge=0,
@@ -75,11 +120,41 @@ class Settings(BaseSettings):
         default="INFO",
         validation_alias=AliasChoices(f"{_PREFIX}LOG_LEVEL", "TODO_APP_LOG_LEVEL"),
     )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="json, text or auto (text on a terminal, json elsewhere)"
+    )
+    log_file: Path | None = Field(default=None, description="a file")
+    access_log: bool = Field(default=True, description="true or false")
+    workers: int = _whole(256, default=1)
     api_prefix: str = Field(
         default="",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="empty, or a path such as /api without a slash at its end",
     )
+    allowed_hosts: Words[Annotated[str, AfterValidator(_host)]] = (
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    )
+    cors_origins: Words[Annotated[str, AfterValidator(_origin)]] = ()
+    trusted_proxies: Words[Annotated[str, AfterValidator(_network)]] = ()
+    max_connections: int = _whole(1_000_000, default=16_384)
+    max_requests: int = _whole(1_000_000, default=1_024)
+    max_header_bytes: int = _whole(16_777_216, default=65_536)
+    max_query_bytes: int = _whole(16_777_216, default=32_768)
+    max_body_bytes: int = _whole(1_073_741_824, default=1_048_576)
+    header_timeout: float = _seconds(10)
+    body_timeout: float = _seconds(30)
+    send_timeout: float = _seconds(10)
+    keep_alive_timeout: float = _seconds(75)
+    shutdown_delay: float = Field(
+        default=0,
+        ge=0,
+        le=_DAY,
+        allow_inf_nan=False,
+        description=f"a number of seconds from 0 to {_DAY}",
+    )
+    shutdown_timeout: float = _seconds(30)
 
     @field_validator("storage_dir")
     @classmethod
@@ -110,6 +185,31 @@ class Settings(BaseSettings):
             pool_size=self.pool_size,
             statement_timeout=self.statement_timeout,
             connection_timeout=self.connection_timeout,
+        )
+
+    @property
+    def api_options(self) -> ApiOptions:
+        """What requests may do."""
+        return ApiOptions(
+            prefix=self.api_prefix,
+            allowed_hosts=self.allowed_hosts,
+            cors_origins=self.cors_origins,
+            max_requests=self.max_requests,
+            max_query_bytes=self.max_query_bytes,
+            max_body_bytes=self.max_body_bytes,
+        )
+
+    @property
+    def connection_options(self) -> ConnectionOptions:
+        """What connections may do."""
+        return ConnectionOptions(
+            max_connections=self.max_connections,
+            max_header_bytes=self.max_header_bytes,
+            header_timeout=self.header_timeout,
+            body_timeout=self.body_timeout,
+            send_timeout=self.send_timeout,
+            keep_alive_timeout=self.keep_alive_timeout,
+            trusted_proxies=self.trusted_proxies,
         )
 
 

@@ -18,6 +18,7 @@ from myapp.infrastructure.api import (
 )
 from myapp.infrastructure.api.middleware import HeadAsGet, RequestLog, UnderPrefix, Utf8Target
 from myapp.infrastructure.api.openapi import complete
+from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
 
 _DESCRIPTION = """\
@@ -51,11 +52,11 @@ class TodoApi(FastAPI):
 
 
 def create_api(
-    lifespan: Lifespan[FastAPI], *, prefix: str, new_id: Callable[[], UUID]
+    lifespan: Lifespan[FastAPI], *, options: ApiOptions, new_id: Callable[[], UUID]
 ) -> FastAPI:
     """Answer the application; the lifespan's state has to hold the `todo_service`.
 
-    `prefix` is the path a proxy serves it under, `new_id` names requests.
+    `new_id` names requests.
     """
     app = TodoApi(
         title="Todo service",
@@ -82,6 +83,6 @@ def create_api(
     install_problem_handlers(app)
     app.add_middleware(Utf8Target)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(UnderPrefix, prefix=prefix)
+    app.add_middleware(UnderPrefix, prefix=options.prefix)
     app.add_middleware(RequestLog, new_id=new_id)
     return app
