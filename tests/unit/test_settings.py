@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.server.options import ConnectionOptions
 from myapp.settings import InvalidSettings, Settings, load_settings, masked
 
 SECRET = "s3cr3t"
@@ -87,6 +89,57 @@ def test_how_a_database_is_used_can_be_set(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
+def test_what_requests_and_connections_may_do_has_the_defaults_of_both() -> None:
+    assert load_settings().api_options == ApiOptions()
+    assert load_settings().connection_options == ConnectionOptions()
+
+
+def test_what_requests_may_do_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_with(
+        monkeypatch,
+        TODOAPP_API_PREFIX="/api",
+        TODOAPP_ALLOWED_HOSTS="Todo.example.org, *.example.net,[::1] localhost",
+        TODOAPP_CORS_ORIGINS="https://App.example.org,http://localhost:3000",
+        TODOAPP_MAX_REQUESTS="5",
+        TODOAPP_MAX_QUERY_BYTES="100",
+        TODOAPP_MAX_BODY_BYTES="1000",
+    )
+    assert settings.api_options == ApiOptions(
+        prefix="/api",
+        allowed_hosts=("todo.example.org", "*.example.net", "[::1]", "localhost"),
+        cors_origins=("https://app.example.org", "http://localhost:3000"),
+        max_requests=5,
+        max_query_bytes=100,
+        max_body_bytes=1000,
+    )
+
+
+def test_what_connections_may_do_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_with(
+        monkeypatch,
+        TODOAPP_MAX_CONNECTIONS="7",
+        TODOAPP_MAX_HEADER_BYTES="8000",
+        TODOAPP_HEADER_TIMEOUT="1",
+        TODOAPP_BODY_TIMEOUT="2.5",
+        TODOAPP_SEND_TIMEOUT="3",
+        TODOAPP_KEEP_ALIVE_TIMEOUT="4",
+        TODOAPP_TRUSTED_PROXIES="10.0.0.0/8, ::1, 192.0.2.7",
+    )
+    assert settings.connection_options == ConnectionOptions(
+        max_connections=7,
+        max_header_bytes=8000,
+        header_timeout=1,
+        body_timeout=2.5,
+        send_timeout=3,
+        keep_alive_timeout=4,
+        trusted_proxies=("10.0.0.0/8", "::1/128", "192.0.2.7/32"),
+    )
+
+
+def test_hosts_may_be_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_with(monkeypatch, TODOAPP_ALLOWED_HOSTS="*").allowed_hosts == ("*",)
+
+
 def test_a_folder_may_be_given_from_the_home_of_the_user(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +212,8 @@ def test_a_prefix_is_a_path_without_a_slash_at_its_end(
 
 
 @pytest.mark.parametrize(
-    "name", ["STORAGE_URL", "STORAGE_DIR", "HOST", "PORT", "LOG_LEVEL", "API_PREFIX"]
+    "name",
+    ["STORAGE_URL", "STORAGE_DIR", "HOST", "PORT", "LOG_LEVEL", "LOG_FILE", "API_PREFIX"],
 )
 def test_an_empty_variable_counts_as_not_set(
     monkeypatch: pytest.MonkeyPatch, name: str
@@ -239,6 +293,30 @@ def test_a_wrong_value_in_the_file_env_is_reported(
         ("TODOAPP_PORT", "80.5", "from 0 to 65535"),
         ("TODOAPP_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
         ("TODOAPP_LOG_LEVEL", "10", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+        ("TODOAPP_LOG_FORMAT", "xml", "json, text or auto"),
+        ("TODOAPP_ACCESS_LOG", "loud", "true or false"),
+        ("TODOAPP_WORKERS", "0", "from 1 to 256"),
+        ("TODOAPP_MAX_CONNECTIONS", "0", "from 1 to 1000000"),
+        ("TODOAPP_MAX_REQUESTS", "0", "from 1 to 1000000"),
+        ("TODOAPP_MAX_HEADER_BYTES", "0", "from 1 to 16777216"),
+        ("TODOAPP_MAX_QUERY_BYTES", "-1", "from 1 to 16777216"),
+        ("TODOAPP_MAX_BODY_BYTES", "1.5", "from 1 to 1073741824"),
+        ("TODOAPP_HEADER_TIMEOUT", "0", "a number of seconds above 0"),
+        ("TODOAPP_BODY_TIMEOUT", "-1", "a number of seconds above 0"),
+        ("TODOAPP_SEND_TIMEOUT", "inf", "a number of seconds above 0"),
+        ("TODOAPP_KEEP_ALIVE_TIMEOUT", "nan", "a number of seconds above 0"),
+        ("TODOAPP_SHUTDOWN_TIMEOUT", "0", "a number of seconds above 0"),
+        ("TODOAPP_SHUTDOWN_DELAY", "-1", "a number of seconds from 0"),
+        ("TODOAPP_ALLOWED_HOSTS", "localhost:8080", "without ports"),
+        ("TODOAPP_ALLOWED_HOSTS", "http://localhost", "names of hosts"),
+        ("TODOAPP_ALLOWED_HOSTS", "::1", "names of hosts"),
+        ("TODOAPP_ALLOWED_HOSTS", "a.*.org", "names of hosts"),
+        ("TODOAPP_CORS_ORIGINS", "*", "origins such as https://"),
+        ("TODOAPP_CORS_ORIGINS", "https://app.example.org/", "origins such as https://"),
+        ("TODOAPP_CORS_ORIGINS", "null", "origins such as https://"),
+        ("TODOAPP_TRUSTED_PROXIES", "*", "10.0.0.0/8"),
+        ("TODOAPP_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
+        ("TODOAPP_TRUSTED_PROXIES", "proxy", "10.0.0.0/8"),
         ("TODOAPP_API_PREFIX", "api", "/api"),
         ("TODOAPP_API_PREFIX", "/api/", "/api"),
         ("TODOAPP_API_PREFIX", "/", "/api"),
@@ -279,6 +357,14 @@ def test_all_wrong_values_are_reported_together(monkeypatch: pytest.MonkeyPatch)
         "TODOAPP_API_PREFIX",
     }
     assert len(lines) == 4
+
+
+def test_each_wrong_one_of_several_values_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = complaints_about(monkeypatch, TODOAPP_ALLOWED_HOSTS="good.org a:1, b:2")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "TODOAPP_ALLOWED_HOSTS=a:1",
+        "TODOAPP_ALLOWED_HOSTS=b:2",
+    ]
 
 
 @pytest.mark.parametrize("value", ["80\n80", "80\r\n80", "a\nTODOAPP_HOST=b", "a\x1b[2Jb"])
