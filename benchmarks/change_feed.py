@@ -18,7 +18,7 @@ from time import perf_counter
 
 import uvloop
 
-from benchmarks.event_streams import serving
+from benchmarks.service import Client, serving
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.postgresql_server import running_postgresql
 from tests.realistic_entries import realistic_entries
@@ -39,21 +39,18 @@ async def fill(url: str, number: int) -> None:
 
 async def follow(port: int, limit: int, number: int) -> float:
     """Answer the rate at which a client gets all changes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    client = await Client.connect(port)
     begin, since = perf_counter(), 0
     while since < number:
-        target = f"/todo/changes?since={since}&limit={limit}"
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("ascii"))
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise RuntimeError(head.decode())
-        _, _, rest = head.lower().partition(b"content-length:")
-        changes = json.loads(await reader.readexactly(int(rest.split(b"\r\n", 1)[0])))
+        answer = await client.request("GET", f"/todo/changes?since={since}&limit={limit}")
+        if answer.status != 200:
+            raise RuntimeError(answer.body.decode())
+        changes = json.loads(answer.body)
         if changes[0]["revision"] != since + 1:
             raise RuntimeError("a change is missing")
         since = changes[-1]["revision"]
     seconds = perf_counter() - begin
-    writer.close()
+    await client.close()
     return number / seconds
 
 

@@ -7,18 +7,12 @@ until every stream has the event and a moment longer, and posts the next one. De
 from the answer of the POST. Where two processes share a database, all streams are open on the
 one and the entries are posted to the other. PostgreSQL runs on this machine, with fsync as by
 default.
-
-Bandit warns of subprocesses started from input; what is started here is the service itself.
 """
 
 import asyncio
-import os
 import resource
-import subprocess  # nosec B404
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -26,6 +20,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from benchmarks.service import Client, Service, request, serving
 from myapp.infrastructure.database.storage import open_archive
 from tests.postgresql_server import running_postgresql
 
@@ -35,25 +30,6 @@ PAUSE = 0.1
 PATIENCE = 60
 
 _BODY = b'{"content": "buy oat milk", "tags": ["home", "shop"]}'
-_POST = (
-    b"POST /todo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
-)
-_GET = b"GET /todo/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-class Server(NamedTuple):
-    """A process, and the port that it listens on."""
-
-    pid: int
-    port: int
-
-    def memory(self) -> int:
-        """Answer the bytes of memory that are its own by now."""
-        for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1_024
-        raise RuntimeError("the kernel does not tell")
 
 
 class Measured(NamedTuple):
@@ -100,11 +76,11 @@ class Stream(asyncio.Protocol):
             self._streams.tell()
 
 
-async def measure(posted_to: Server, followed: Server, number: int) -> Measured:
+async def measure(posted_to: Service, followed: Service, number: int) -> Measured:
     """Open so many streams and post entries, after one of each."""
-    connection = await asyncio.open_connection("127.0.0.1", posted_to.port)
+    client = await Client.connect(posted_to.port)
     (first,) = await open_streams(followed, Streams(1), 1)
-    await post(*connection)
+    await post(client)
     before = followed.memory()
     first.close()
     streams = Streams(number)
@@ -112,60 +88,38 @@ async def measure(posted_to: Server, followed: Server, number: int) -> Measured:
     delays = []
     for _ in range(EVENTS):
         await asyncio.sleep(PAUSE)
-        answered = await post(*connection)
+        answered = await post(client)
         delays += [told - answered for told in await streams.all_told()]
     after = followed.memory()
-    connection[1].close()
+    await client.close()
     for transport in opened:
         transport.close()
     return Measured(before, after, delays)
 
 
 async def open_streams(
-    server: Server, streams: Streams, number: int
+    service: Service, streams: Streams, number: int
 ) -> list[asyncio.Transport]:
     """Answer the connections of so many streams, all of which have begun."""
     loop = asyncio.get_running_loop()
     opened = []
     for _ in range(number):
         transport, _ = await loop.create_connection(
-            lambda: Stream(streams), "127.0.0.1", server.port
+            lambda: Stream(streams), "127.0.0.1", service.port
         )
-        transport.write(_GET)
+        transport.write(request("GET", "/todo/events"))
         opened.append(transport)
     await streams.all_told()
     return opened
 
 
-async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
+async def post(client: Client) -> float:
     """Post an entry, and answer when that was answered."""
-    writer.write(_POST)
-    head = await reader.readuntil(b"\r\n\r\n")
+    answer = await client.request("POST", "/todo", _BODY)
     answered = perf_counter()
-    if not head.startswith(b"HTTP/1.1 201 "):
-        raise RuntimeError(head.decode())
-    _, _, rest = head.lower().partition(b"content-length:")
-    await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
+    if answer.status != 201:
+        raise RuntimeError(answer.body.decode())
     return answered
-
-
-@contextmanager
-def serving(url: str) -> Iterator[Server]:
-    """Start a server on a storage, and stop it in the end."""
-    environment = os.environ | {
-        "TODOAPP_STORAGE_URL": url,
-        "TODOAPP_PORT": "0",
-        "TODOAPP_LOG_LEVEL": "WARNING",
-    }
-    # A command of this very service, with nothing from outside in it.
-    process = subprocess.Popen(  # nosec B603
-        [sys.executable, "-m", "myapp.app"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield Server(process.pid, _port(process))
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def main(number: int) -> None:
@@ -185,8 +139,8 @@ def main(number: int) -> None:
             ("PostgreSQL, two processes", database, 2),
         ):
             with ExitStack() as running:
-                servers = [running.enter_context(serving(url)) for _ in range(processes)]
-                measured = uvloop.run(measure(servers[0], servers[-1], number))
+                services = [running.enter_context(serving(url)) for _ in range(processes)]
+                measured = uvloop.run(measure(services[0], services[-1], number))
             show(name, measured, number)
 
 
@@ -202,15 +156,6 @@ def show(name: str, measured: Measured, number: int) -> None:
         ),
     )
     print(name.ljust(32) + "".join(f"{value:>15}" for value in told), flush=True)
-
-
-def _port(process: subprocess.Popen[str]) -> int:
-    if process.stdout is None:
-        raise RuntimeError("the server's output is not captured")
-    for line in process.stdout:
-        if line.strip().startswith("address"):
-            return int(line.rpartition(":")[2].partition("/")[0])
-    raise RuntimeError("the server did not start")
 
 
 if __name__ == "__main__":
