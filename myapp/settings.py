@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     )
     log_file: Path | None = Field(default=None, description="a file")
     access_log: bool = Field(default=True, description="true or false")
+    tracing: bool = Field(default=False, description="true or false")
     workers: int = _whole(256, default=1)
     api_prefix: str = Field(
         default="",
@@ -156,13 +157,13 @@ class Settings(BaseSettings):
     )
     shutdown_timeout: float = _seconds(30)
 
-    @field_validator("storage_dir")
+    @field_validator("storage_dir", "log_file")
     @classmethod
-    def _at_home(cls, folder: Path | None) -> Path | None:
+    def _at_home(cls, path: Path | None) -> Path | None:
         try:
-            return folder and folder.expanduser()
+            return path and path.expanduser()
         except RuntimeError as error:  # of a user there is not
-            raise ValueError(f"must be a folder that exists or can be made: {error}") from error
+            raise ValueError(f"must exist, or be a path that can: {error}") from error
 
     @field_validator("storage_url", mode="before")
     @classmethod
