@@ -358,3 +358,20 @@ async def test_batches_of_the_same_entries_do_not_wait_for_each_other_for_ever()
     entries, _ = await everything_in(service)
     assert [len(entry.tags) for entry in entries] == [15, 15, 15]
     assert waiting.seconds == [], "within a process nobody loses a race"
+
+
+async def test_a_batch_of_many_operations_lets_others_have_their_turn(
+    service: TodoService,
+) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    having_their_turn = asyncio.create_task(others())
+    await service.carry_out([Operation(None, edits.create("buy milk"))] * 200, dry_run=True)
+    having_their_turn.cancel()
+    assert turns >= 5

@@ -233,6 +233,36 @@ async def test_all_who_follow_closely_share_what_is_more_than_is_kept(
         assert storage.reads == [0, 5, 10, 15]
 
 
+async def test_what_was_read_is_not_read_again_while_nothing_new_is_stored(
+    storage: Storage,
+) -> None:
+    async with one_following(storage) as (_, follower):
+        await storage.looked()
+        await storage.store(2)
+        assert await revisions_after(follower, 0, 2) == [1, 2]
+        await storage.looked(3)
+        storage.reads = []
+
+        assert await revisions_after(follower, 0, 2) == [1, 2]
+        assert storage.reads == []
+
+
+async def test_as_many_changes_as_are_kept_are_not_read_again(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_feed, "RECENT", 5)
+    async with one_following(storage, look_every=NEVER) as (feed, follower):
+        await others_had_their_turn()
+        for number, last in ((3, 0), (4, 3)):
+            changes = await storage.store(number)
+            feed.wake(changes[0])
+            await revisions_after(follower, last, number)
+        storage.reads = []
+
+        assert await revisions_after(follower, 2, 5) == [3, 4, 5, 6, 7]
+        assert storage.reads == []
+
+
 async def test_nobody_looks_before_somebody_follows(storage: Storage) -> None:
     feed = ChangeFeed(storage, look_every=0)
     async with looking(feed):

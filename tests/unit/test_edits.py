@@ -1,5 +1,6 @@
 """The edits: what becomes of an entry that is there, and of one that is not."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -34,6 +35,11 @@ FIELDS = TodoFields(notes="sliced", tags=("bakery",), priority=Priority.HIGH, du
 def test_what_is_not_there_is_made_under_its_id(edit: Edit) -> None:
     made = TodoEntry.create_from_content("buy rye", id=ID, at=LATER, done=True, **FIELDS)
     assert edit(ID, None, LATER) == made
+
+
+@pytest.mark.parametrize("make", [edits.create, edits.put])
+def test_what_is_not_said_to_be_done_is_made_open(make: Callable[[str], Edit]) -> None:
+    assert not make("buy rye")(ID, None, LATER).done
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ from uuid import UUID
 import pytest
 
 from myapp.domain.errors import (
+    ChangeNotFound,
+    HistoryForgotten,
     InvalidValue,
+    KeyReused,
+    ReceiptExists,
     StaleTodoEntry,
     StorageFull,
     StorageUnavailable,
@@ -26,6 +30,10 @@ OTHER_ID = UUID("0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e")
         TodoEntryNotFound(ID),
         TodoEntryExists(ID),
         StaleTodoEntry(ID),
+        ChangeNotFound(7),
+        HistoryForgotten(3, 5),
+        ReceiptExists("8e03978e"),
+        KeyReused("8e03978e"),
         TooManyTags(ID, 100),
         StorageUnavailable("not now"),
         StorageFull("no space"),
@@ -65,6 +73,26 @@ def test_stale_entries_are_all_named() -> None:
     assert str(ID) in str(error) and str(OTHER_ID) in str(error)
 
 
-def test_an_unavailable_storage_says_when_to_try_again() -> None:
+def test_a_change_that_is_not_there_is_named_by_its_revision() -> None:
+    error = ChangeNotFound(7)
+    assert error.revision == 7
+    assert "revision 7" in str(error)
+
+
+def test_forgotten_history_names_what_was_asked_for_and_where_it_begins() -> None:
+    error = HistoryForgotten(3, 5)
+    assert (error.revision, error.begin) == (3, 5)
+    assert "revision 5" in str(error)
+
+
+@pytest.mark.parametrize("kind", [ReceiptExists, KeyReused])
+def test_an_error_about_a_key_names_it(kind: type[ReceiptExists] | type[KeyReused]) -> None:
+    error = kind("8e03978e")
+    assert error.key == "8e03978e"
+    assert "'8e03978e'" in str(error)
+
+
+def test_an_unavailable_storage_says_why_and_when_to_try_again() -> None:
+    assert str(StorageUnavailable("not now")) == "not now"
     assert StorageUnavailable("not now").retry_after >= 1
     assert StorageUnavailable("not now", retry_after=7).retry_after == 7

@@ -127,14 +127,15 @@ async def test_a_slow_handler_holds_up_itself_alone(bus: MessageBus) -> None:
 async def test_what_a_handler_fails_for_is_logged_with_the_error(
     bus: MessageBus, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bus.subscribe(AsyncMock(side_effect=error))
+    handler = AsyncMock(side_effect=error)
+    bus.subscribe(handler)
 
     bus.publish([_COMPLETED])
     await bus.drain()
 
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert record.getMessage().endswith("failed for the completed change 2")
+    assert record.getMessage() == f"{handler!r} failed for the completed change 2"
     assert record.exc_info is not None and record.exc_info[1] is error
 
 
@@ -200,7 +201,7 @@ async def test_draining_waits_no_longer_than_it_may(
     await asyncio.sleep(0.01)
     assert stuck.finished == []
     (record,) = caplog.records
-    assert record.getMessage().endswith("is too slow: 2 changes that wait are lost on it")
+    assert record.getMessage() == f"{stuck!r} is too slow: 2 changes that wait are lost on it"
 
 
 async def test_a_bus_on_which_nothing_happened_is_drained_at_once(bus: MessageBus) -> None:
@@ -221,7 +222,7 @@ async def test_a_handler_that_lags_too_far_behind_loses_what_waits_for_it(
 
     assert handler.changes == [_REMOVED]
     (record,) = caplog.records
-    assert record.getMessage().endswith("is too slow: 2 changes that wait are lost on it")
+    assert record.getMessage() == f"{handler!r} is too slow: 2 changes that wait are lost on it"
 
 
 async def test_the_service_publishes_what_it_has_stored() -> None:

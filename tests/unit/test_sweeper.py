@@ -69,10 +69,15 @@ async def test_all_changes_but_those_asked_for_are_dropped_again_and_again(
 
 
 @pytest.mark.parametrize(
-    ("error", "level", "has_traceback"),
+    ("error", "level", "has_traceback", "message"),
     [
-        (StorageUnavailable("The storage is being moved."), "WARNING", False),
-        (ValueError("a mistake"), "ERROR", True),
+        (
+            StorageUnavailable("The storage is being moved."),
+            "WARNING",
+            False,
+            "old changes cannot be dropped now: The storage is being moved.",
+        ),
+        (ValueError("a mistake"), "ERROR", True, "old changes could not be dropped"),
     ],
 )
 async def test_a_sweep_that_fails_is_logged_and_made_up_for(
@@ -80,6 +85,7 @@ async def test_a_sweep_that_fails_is_logged_and_made_up_for(
     error: Exception,
     level: str,
     has_traceback: bool,
+    message: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await repository.save(new_entry())
@@ -93,3 +99,4 @@ async def test_a_sweep_that_fails_is_logged_and_made_up_for(
         await repository.change(1)
     record = caplog.records[0]
     assert (record.levelname, bool(record.exc_info)) == (level, has_traceback)
+    assert record.getMessage() == message

@@ -285,8 +285,9 @@ async def test_a_change_is_not_made_when_its_condition_fails(
     service: TodoService, change: UseCase, condition: Condition, error: type[TodoError]
 ) -> None:
     added = await service.add_entry("buy milk", tags=("old",))
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         await change(service, added.id, condition)
+    assert str(added.id) in str(caught.value)
     page = await service.find_entries(TodoQuery())
     assert (page.entries, page.revision) == ([added], added.revision)
 
@@ -316,8 +317,9 @@ async def test_an_entry_that_is_not_there_is_not_found_whatever_the_condition(
 async def test_nothing_is_created_when_something_has_to_be_there(
     service: TodoService, condition: Condition
 ) -> None:
-    with pytest.raises(StaleTodoEntry):
+    with pytest.raises(StaleTodoEntry) as caught:
         await service.put_entry(UNKNOWN, "put", condition=condition)
+    assert caught.value.entry_ids == (UNKNOWN,)
     with pytest.raises(TodoEntryNotFound):
         await service.get_entry(UNKNOWN)
 
@@ -443,7 +445,7 @@ async def test_a_change_that_keeps_losing_gives_up_after_so_many_seconds_of_wait
 ) -> None:
     added = await contender.add_entry("buy milk", tags=("old",))
     contested.rivals = [rival_content] * 10_000
-    with pytest.raises(StorageUnavailable) as caught:
+    with pytest.raises(StorageUnavailable, match="keep changing this entry") as caught:
         await change(contender, added.id, Condition())
     assert caught.value.retry_after >= 1
     assert sum(waiting.seconds) == pytest.approx(RETRIED_FOR)

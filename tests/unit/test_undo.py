@@ -19,6 +19,7 @@ from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.unit.services import (
     NOON,
     DistantRepository,
+    HeldRepository,
     OvertakenRepository,
     Waiting,
     service_on,
@@ -231,6 +232,22 @@ async def test_of_many_that_undo_a_change_at_once_one_does() -> None:
     assert sum(isinstance(answer, ChangedSince) for answer in answers) == 9
     assert plain(undone.after) == plain(milk)
     assert await entry_in(service) == undone.after
+    assert waiting.seconds == [], "within a process nobody loses a race"
+
+
+async def test_an_undo_waits_for_a_change_of_its_entry_that_is_under_way() -> None:
+    repository, waiting = HeldRepository(), Waiting()
+    service = service_on(repository, waiting)
+    milk = await put_milk(service)
+    repository.held = MILK
+    changing = asyncio.create_task(service.add_tag(MILK, "new"))
+    await repository.is_waited_for.wait()
+    undoing = asyncio.create_task(service.undo(milk.revision))
+    await asyncio.sleep(0)
+    repository.is_free.set()
+    with pytest.raises(ChangedSince) as caught:
+        await undoing
+    assert caught.value.current == await changing
     assert waiting.seconds == [], "within a process nobody loses a race"
 
 
