@@ -118,6 +118,18 @@ class PostgresqlServer:
             self._process.wait(PATIENCE)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill the process that all others of it depend on, as the system would."""
+        assert self._process is not None, "it does not run"
+        children = self._children()
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._process = None
+        deadline = time.monotonic() + PATIENCE
+        while any(Path(f"/proc/{child}").exists() for child in children):
+            assert time.monotonic() < deadline, "its processes do not end"
+            time.sleep(_PAUSE)
+
     def start(self) -> None:
         """Start it, and answer once it takes connections."""
         assert self._process is None, "it runs already"
@@ -138,8 +150,7 @@ class PostgresqlServer:
         assert self._process is not None, "it does not run"
         pid = self._process.pid
         os.kill(pid, signal.SIGSTOP)  # so that it starts nobody else
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-        everybody = [*map(int, children), pid]
+        everybody = [*self._children(), pid]
         try:
             for number in everybody:
                 with suppress(ProcessLookupError):  # one that has just ended
@@ -149,6 +160,13 @@ class PostgresqlServer:
             for number in everybody:
                 with suppress(ProcessLookupError):
                     os.kill(number, signal.SIGCONT)
+
+    def end_connections(self) -> None:
+        """End the connections of all clients, whatever they are doing."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
 
     def initialise(self) -> None:
         """Make the folder of its data."""
@@ -169,6 +187,12 @@ class PostgresqlServer:
     @property
     def _log(self) -> Path:
         return self.folder / "log"
+
+    def _children(self) -> Sequence[int]:
+        assert self._process is not None, "it does not run"
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        return [*map(int, children)]
 
     def _is_ready(self, pid: int) -> bool:
         """Tell whether the file in which a server says how it is doing says so of this one."""

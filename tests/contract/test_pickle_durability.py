@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,8 +12,10 @@ import pytest
 from myapp.domain.errors import (
     ReceiptExists,
     StaleTodoEntry,
+    StorageFull,
     StorageUnavailable,
     TodoEntryNotFound,
+    TodoError,
 )
 from myapp.domain.todo_entry_repository import (
     Page,
@@ -36,6 +38,7 @@ class SlowDisk(Disk):
 
     def __init__(self) -> None:
         self.fails = False
+        self.error = errno.EIO
         self._is_free = threading.Event()
         self._is_waited_for = threading.Event()
         self._is_free.set()
@@ -45,7 +48,7 @@ class SlowDisk(Disk):
         self._is_waited_for.set()
         self._is_free.wait()
         if self.fails:
-            raise OSError(errno.EIO, "the disk fails")
+            raise OSError(self.error, "the disk fails")
         super().sync(descriptor)
 
     @asynccontextmanager
@@ -178,6 +181,70 @@ async def test_a_save_that_the_disk_refuses_is_never_seen(
     assert await entries_of(repository) == [taken]
 
 
+@pytest.mark.parametrize(
+    ("number", "error", "told"),
+    [
+        (errno.EIO, StorageUnavailable, "The storage cannot be written now."),
+        (errno.ENOSPC, StorageFull, "There is no space left to store anything."),
+    ],
+)
+async def test_that_nothing_can_be_written_is_told_and_logged_until_it_can_again(
+    repository: TodoEntryRepository,
+    disk: SlowDisk,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+    error: type[TodoError],
+    told: str,
+) -> None:
+    disk.fails, disk.error = True, number
+    with pytest.raises(error) as caught:
+        await repository.save(new_entry())
+    assert str(caught.value) == told
+    assert isinstance(caught.value.__cause__, OSError)
+    disk.fails = False
+    async with asyncio.timeout(30):
+        await _recovered(repository)
+    path = tmp_path / "todo" / "todo.journal"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} cannot be written: [Errno {number}] the disk fails",
+        f"{path} can be written again",
+    ]
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"something")
+
+
+def _put_another(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (Path.unlink, f"[Errno {errno.ENOENT}] No such file or directory: '{{}}'"),
+        (_append, "somebody else has written to {}"),
+        (_put_another, "somebody else has put another file in place of {}"),
+    ],
+)
+async def test_what_has_become_of_the_journal_is_logged_with_its_name(
+    repository: TodoEntryRepository,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
+    reason: str,
+) -> None:
+    path = tmp_path / "todo" / "todo.journal"
+    harm(path)
+    with pytest.raises(StorageUnavailable):
+        await repository.save(new_entry())
+    assert caplog.records[0].getMessage() == f"{path} cannot be written: {reason.format(path)}"
+
+
 async def test_neither_a_change_nor_its_receipt_is_seen_before_it_is_durable(
     repository: TodoEntryRepository, disk: SlowDisk
 ) -> None:
@@ -236,5 +303,5 @@ async def _recovered(repository: TodoEntryRepository) -> None:
     while True:
         try:
             return await repository.check()
-        except StorageUnavailable:
+        except (StorageFull, StorageUnavailable):
             await asyncio.sleep(0.01)

@@ -75,6 +75,11 @@ class ServerProcess:
     ) -> None:
         self.kill()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def connect(self) -> HTTPConnection:
         """Answer a connection of one's own, on which nothing waits for ever."""
         return HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
@@ -151,12 +156,31 @@ def entries(connection: HTTPConnection) -> list[tuple[str, int]]:
     return [(entry["id"], entry["revision"]) for entry in answer.body]
 
 
+def create_in_the_end(connection: HTTPConnection, content: str) -> Answer:
+    """Ask for a new entry again and again, until the service takes it; answer how it did."""
+    end = monotonic() + DEADLINE
+    while (answer := create(connection, content)).status != 201:
+        assert monotonic() < end, f"it does not recover: {answer}"
+        sleep(0.02)
+    return answer
+
+
 def wait_until_ready(connection: HTTPConnection) -> None:
     """Answer once the service says that it is ready."""
     end = monotonic() + DEADLINE
     while ask(connection, "GET", "/health/ready").status != 200:
         assert monotonic() < end, "it does not recover"
         sleep(0.02)
+
+
+def wait_until_not_ready(connection: HTTPConnection) -> None:
+    """Answer once the service says that it is not ready, and that it lives all the same."""
+    end = monotonic() + DEADLINE
+    while (answer := ask(connection, "GET", "/health/ready")).status == 200:
+        assert monotonic() < end, "it takes itself for ready"
+        sleep(0.02)
+    assert_problem(answer, 503, "storage-unavailable")
+    assert ask(connection, "GET", "/health/live").status == 200
 
 
 def assert_problem(answer: Answer, status: int, slug: str) -> None:

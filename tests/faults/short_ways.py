@@ -14,7 +14,7 @@ import pytest
 
 from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry, TodoFields
-from myapp.domain.todo_entry_repository import PAGE_MOST, TodoQuery
+from myapp.domain.todo_entry_repository import PAGE_MOST, TodoEntryRepository, TodoQuery
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.frames import Frame, read_frames
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
@@ -56,7 +56,7 @@ async def opened(
                 yield repository
 
 
-async def all_entries(repository: PickleTodoEntryRepository) -> dict[UUID, TodoEntry]:
+async def all_entries(repository: TodoEntryRepository) -> dict[UUID, TodoEntry]:
     """Answer the entries that readers see, by id."""
     page = await repository.find(TodoQuery(limit=PAGE_MOST))
     assert page.next is None
@@ -69,7 +69,7 @@ async def entries_in(folder: Path, disk: Disk | None = None) -> dict[UUID, TodoE
         return await all_entries(repository)
 
 
-async def check_history(repository: PickleTodoEntryRepository) -> None:
+async def check_history(repository: TodoEntryRepository) -> None:
     """Fail unless the changes that are kept tell how the entries came to be what they are."""
     history = repository.history
     try:
@@ -86,7 +86,7 @@ async def check_history(repository: PickleTodoEntryRepository) -> None:
         assert found.get(entry_id) == (None if state.removed else state)
 
 
-async def forget(repository: PickleTodoEntryRepository) -> None:
+async def forget(repository: TodoEntryRepository) -> None:
     """Let the journal be of no use but for the entries that are there."""
     await repository.history.forget(keep=0, receipts_before=MOMENT)
 

@@ -9,11 +9,15 @@ from tests.faults.short_ways import DEADLINE, program, unavailable
 
 
 @contextmanager
-def small_disk_at(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a disk of so many bytes at a new folder meanwhile."""
+def small_disk_at(folder: Path, size: int, *, files: int = 0) -> Iterator[Path]:
+    """Mount a disk of so many bytes, and files (0: any number), at a folder meanwhile.
+
+    A folder that is there is hidden meanwhile, with all that is in it.
+    """
     mount, unmount = program("mount"), program("umount")
-    folder.mkdir()
-    command = [mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    folder.mkdir(exist_ok=True)
+    options = f"size={size},nr_inodes={files}"
+    command = [mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
     if done.returncode:
         unavailable(f"no disk can be mounted: {done.stderr}")

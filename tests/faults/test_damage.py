@@ -11,7 +11,7 @@ from zlib import crc32
 import pytest
 from typer.testing import CliRunner, Result
 
-from myapp.__main__ import main
+from myapp.command_line import main
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database import pickle_salvage
 from myapp.infrastructure.database.archive import REVISIONS_APART

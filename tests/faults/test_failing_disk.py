@@ -203,6 +203,34 @@ async def test_a_write_that_cannot_be_cut_back_is_never_written_over(tmp_path: P
     assert await entries_in(tmp_path) == _by_id(kept, later)
 
 
+class _ForgetfulDisk(QuickDisk):
+    """A disk for which there is no memory in the middle of a write, once it is told so."""
+
+    forgets = False
+
+    def write(self, descriptor: int, data: bytes, offset: int) -> None:
+        """See Disk."""
+        if self.forgets:
+            self.forgets = False
+            super().write(descriptor, data[: len(data) // 2], offset)
+            raise MemoryError
+        super().write(descriptor, data, offset)
+
+
+async def test_memory_that_ends_in_the_middle_of_a_write_costs_that_save_and_no_more(
+    tmp_path: Path,
+) -> None:
+    disk = _ForgetfulDisk()
+    async with opened(tmp_path, disk) as repository:
+        kept = await save_all(repository, todo(1))
+        disk.forgets = True
+        with pytest.raises(StorageUnavailable):
+            await repository.save(todo(2))
+        await _recovered(repository)
+        later = await save_all(repository, todo(3))
+    assert await entries_in(tmp_path) == _by_id(kept, later)
+
+
 async def test_saves_waiting_behind_a_failed_one_are_refused_too(tmp_path: Path) -> None:
     disk = FailingDisk()
     async with opened(tmp_path, disk) as repository:

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from myapp.__main__ import main
+from myapp.command_line import main
 from myapp.domain.change import Change
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
@@ -303,7 +303,10 @@ async def test_a_receipt_with_a_field_of_another_type_is_refused(
 async def test_a_record_that_is_sound_is_taken(
     tmp_path: Path, sound: dict[str, object]
 ) -> None:
-    await _plant(tmp_path, pickle.dumps(sound, 5))
+    async with opened(tmp_path, QuickDisk()) as repository:
+        await save_all(repository, todo(1), todo(2))
+    with (tmp_path / JOURNAL).open("ab") as journal:
+        journal.write(frame(pickle.dumps(sound, 5)))
     assert len(await entries_in(tmp_path)) == 3
 
 

@@ -17,12 +17,14 @@ import asyncpg
 import pytest
 
 from myapp.infrastructure.database.storage import open_archive
+from tests.faults.bad_network import BadNetwork
 from tests.faults.server_process import (
     Answer,
     ServerProcess,
     ask,
     assert_problem,
     entries,
+    wait_until_not_ready,
     wait_until_ready,
 )
 from tests.faults.short_ways import DEADLINE
@@ -37,6 +39,15 @@ _IMPATIENCE = 0.5
 _LONGEST_SILENCE = _IMPATIENCE + 3 + 1
 """The same when it says nothing: the timeout, and what giving up the connection takes."""
 _PAUSE = 0.01
+_CUTS_PER_OUTAGE = 5
+_DELAY = 0.02
+"""Seconds that a slow network takes each way: a save goes there and back some six times."""
+
+_STOPS: Sequence[Callable[[PostgresqlServer], None]] = (
+    PostgresqlServer.kill,
+    PostgresqlServer.stop,
+    lambda server: server.stop(immediate=True),
+)
 
 
 @pytest.fixture
@@ -70,7 +81,7 @@ def test_an_outage_costs_nothing_that_was_acknowledged_and_is_recovered_from(
         with _working(clients, service):
             for number in range(_OUTAGES):
                 _wait_for_more(clients, "acknowledged", 25)
-                postgresql.stop(immediate=number % 2 == 1)
+                _STOPS[number % len(_STOPS)](postgresql)
                 if number % 4 < 2:  # down for a while, and not only restarted
                     _wait_for_more(clients, "refused", 1)
                     _assert_not_ready(service)
@@ -80,13 +91,50 @@ def test_an_outage_costs_nothing_that_was_acknowledged_and_is_recovered_from(
                 recoveries.append(monotonic() - started)
                 _wait_until(lambda: _ready(service).status == 200)
         _check(clients, service)
-    longest = max(client.longest for client in clients)
     print(
-        f"\n{_OUTAGES} outages: {sum(c.acknowledged for c in clients)} writes acknowledged,"
-        f" {sum(c.refused for c in clients)} refused; the longest answer took {longest:.2f} s;"
+        f"\n{_OUTAGES} outages: {_account(clients)};"
         f" every client was served again after {max(recoveries):.2f} s at most"
     )
-    assert longest < _LONGEST_ANSWER
+    assert _longest(clients) < _LONGEST_ANSWER
+
+
+def test_connections_that_are_ended_or_cut_off_cost_nothing_that_was_acknowledged(
+    postgresql: PostgresqlServer, url: str, tmp_path: Path
+) -> None:
+    clients = [_Client() for _ in range(_CLIENTS)]
+    cuts = _CUTS_PER_OUTAGE * _OUTAGES
+    network = BadNetwork(postgresql.port)
+    with network.running():
+        through = url.replace(f":{postgresql.port}/", f":{network.port}/")
+        with ServerProcess(tmp_path / "service", url=through) as service:
+            with _working(clients, service):
+                for number in range(cuts):
+                    _wait_for_more(clients, "acknowledged", number % 7)
+                    if number % 2:
+                        postgresql.end_connections()
+                    else:
+                        network.cut()
+                _wait_for_more(clients, "acknowledged", 1)
+            _check(clients, service)
+    print(f"\n{cuts} times cut off: {_account(clients)}")
+
+
+def test_a_slow_network_makes_answers_slow_and_nothing_worse(
+    postgresql: PostgresqlServer, url: str, tmp_path: Path
+) -> None:
+    clients = [_Client() for _ in range(_CLIENTS)]
+    network = BadNetwork(postgresql.port)
+    with network.running():
+        through = url.replace(f":{postgresql.port}/", f":{network.port}/")
+        with ServerProcess(tmp_path / "service", url=through) as service:
+            with _working(clients, service):
+                network.delay = _DELAY
+                _wait_for_more(clients, "acknowledged", 5)
+                network.delay = 0.0
+                _wait_for_more(clients, "acknowledged", 10)
+            _check(clients, service)
+    assert sum(client.refused for client in clients) == 0
+    print(f"\n{1_000 * _DELAY:.0f} ms each way: {_account(clients)}")
 
 
 def test_a_server_that_falls_silent_costs_requests_a_timeout_and_nothing_else(
@@ -102,11 +150,8 @@ def test_a_server_that_falls_silent_costs_requests_a_timeout_and_nothing_else(
             _wait_for_more(clients, "acknowledged", 1)
             _wait_until(lambda: _ready(service).status == 200)
         _check(clients, service)
-    longest = max(client.longest for client in clients)
-    print(
-        f"\n{sum(c.refused for c in clients)} refused; the longest answer took {longest:.2f} s"
-    )
-    assert longest < _LONGEST_SILENCE
+    print(f"\nsilent once: {_account(clients)}")
+    assert _longest(clients) < _LONGEST_SILENCE
 
 
 async def test_a_statement_that_waits_too_long_is_given_up(
@@ -230,6 +275,18 @@ def _raise_failures(clients: Sequence[_Client]) -> None:
             raise client.failure
 
 
+def _longest(clients: Sequence[_Client]) -> float:
+    return max(client.longest for client in clients)
+
+
+def _account(clients: Sequence[_Client]) -> str:
+    return (
+        f"{sum(client.acknowledged for client in clients)} writes acknowledged,"
+        f" {sum(client.refused for client in clients)} refused;"
+        f" the longest answer took {_longest(clients):.2f} s"
+    )
+
+
 def _wait_for_more(clients: Sequence[_Client], what: str, more: int) -> None:
     """Answer once every client has counted so many more, the first of them under way."""
     before = [getattr(client, what) for client in clients]
@@ -265,6 +322,5 @@ def _ready(service: ServerProcess) -> Answer:
 
 
 def _assert_not_ready(service: ServerProcess) -> None:
-    assert_problem(_ready(service), 503, "storage-unavailable")
     with closing(service.connect()) as connection:
-        assert ask(connection, "GET", "/health/live").status == 200
+        wait_until_not_ready(connection)

@@ -2,12 +2,9 @@
 
 import asyncio
 import errno
-import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from random import Random
-from uuid import UUID
 
 import pytest
 
@@ -19,10 +16,10 @@ from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     PickleTodoEntryRepository,
 )
+from tests.faults.power_cuts import Kept, Sent, Shown, check_every_moment, put
 from tests.faults.recording_disk import (
     Event,
     Folder,
-    Image,
     RecordingDisk,
     Renamed,
     Said,
@@ -35,7 +32,6 @@ from tests.faults.short_ways import (
     MOMENT,
     QuickDisk,
     all_entries,
-    check_history,
     entries_in,
     forget,
     opened,
@@ -43,90 +39,17 @@ from tests.faults.short_ways import (
 )
 from tests.saving import save_all
 
-_SEED = 20261121
-_LATER = todo(10**6, "saved after the power cut")
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """Somebody asked for these entries to be stored together."""
-
-    entries: Sequence[TodoEntry]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """Somebody was told that these entries are stored."""
-
-    entries: Sequence[TodoEntry]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Somebody read all entries, and the store's revision, while nothing was being stored."""
-
-    entries: Mapping[UUID, TodoEntry]
-    revision: int
-
-
-class _Promises:
-    """What may be found after a power cut, given what clients have been told before."""
-
-    def __init__(self) -> None:
-        self.revision = 0
-        self._possible: dict[UUID, list[TodoEntry | None]] = {}
-        self._saves: list[Sequence[TodoEntry]] = []
-
-    def take(self, what: object) -> None:
-        """Go on by something that was said."""
-        match what:
-            case _Sent(entries):
-                for entry in entries:
-                    self._possible.setdefault(entry.id, [None]).append(_unnumbered(entry))
-                self._saves.append(list(map(_unnumbered, entries)))
-            case _Kept(entries):
-                for entry in entries:
-                    self._possible[entry.id] = [entry]
-                self.revision = max(self.revision, entries[-1].revision)
-            case _Shown(by_id, revision):
-                self._possible = {entry_id: [entry] for entry_id, entry in by_id.items()}
-                self.revision = max(self.revision, revision)
-
-    def check(self, found: Mapping[UUID, TodoEntry]) -> None:
-        """Assert that the entries found are among what may be found."""
-        assert found.keys() <= self._possible.keys(), "an entry that was never sent"
-        for entry_id, possible in self._possible.items():
-            entry = found.get(entry_id)
-            assert any(_is_state(entry, state) for state in possible), (entry, possible)
-        for save in self._saves:
-            states = [self._possible.get(entry.id, [None])[-1] for entry in save]
-            if states == save:  # none of its entries was sent anew, or acknowledged, since
-                there = {_is_state(found.get(entry.id), entry) for entry in save}
-                assert len(there) == 1, "a save that is there in part"
-
-
-def _unnumbered(entry: TodoEntry) -> TodoEntry:
-    return replace(entry, revision=0)
-
-
-def _is_state(found: TodoEntry | None, state: TodoEntry | None) -> bool:
-    if found is None or state is None or state.removed_at is not None:
-        return found is None and (state is None or state.removed_at is not None)
-    if state.revision == 0:
-        return _unnumbered(found) == state
-    return found == state
-
 
 async def _save(
     repository: PickleTodoEntryRepository, disk: RecordingDisk, *entries: TodoEntry
 ) -> Sequence[TodoEntry]:
     """Save, for the record; answer nothing if that is refused."""
-    disk.say(_Sent(entries))
+    disk.say(Sent(entries))
     try:
         stored = await save_all(repository, *entries)
     except (StorageFull, StorageUnavailable):
         return ()
-    disk.say(_Kept(stored))
+    disk.say(Kept(stored))
     return stored
 
 
@@ -140,7 +63,7 @@ async def _show(repository: PickleTodoEntryRepository, disk: RecordingDisk) -> N
             except (StorageFull, StorageUnavailable):
                 await asyncio.sleep(0.01)
     page = await repository.find(TodoQuery())
-    disk.say(_Shown(await all_entries(repository), page.revision))
+    disk.say(Shown(await all_entries(repository), page.revision))
 
 
 def _changed(entry: TodoEntry, content: str) -> TodoEntry:
@@ -221,6 +144,10 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_CHUNK", 4)
 
 
+def _opened(folder: Path) -> AbstractAsyncContextManager[PickleTodoEntryRepository]:
+    return opened(folder, QuickDisk())
+
+
 async def _record(run: _Run, folder: Path, before: Sequence[Event] = ()) -> list[Event]:
     disk = RecordingDisk(folder, before)
     async with opened(folder, disk) as repository:
@@ -230,70 +157,12 @@ async def _record(run: _Run, folder: Path, before: Sequence[Event] = ()) -> list
     return disk.events
 
 
-def _put(folder: Path, image: Image) -> None:
-    """Make the folder such as the image has it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if image is not None:
-        folder.mkdir()
-        for name, content in image.items():
-            (folder / name).write_bytes(content)
-
-
-async def _check_image(folder: Path, image: Image, promises: _Promises) -> None:
-    """Assert that a start finds what it has to, and that the storage works from then on."""
-    _put(folder, image)
-    async with opened(folder, QuickDisk()) as repository:
-        found = await all_entries(repository)
-        promises.check(found)
-        await check_history(repository)
-        (later,) = await save_all(repository, _LATER)
-        assert later.revision > promises.revision
-    async with opened(folder, QuickDisk()) as repository:
-        assert await all_entries(repository) == found | {later.id: later}
-
-
-async def _check_every_moment(
-    folder: Path, events: Sequence[Event], *, begin: int = 0, most: int
-) -> int:
-    """Cut the power after each event and start again; answer how many images that made."""
-    random = Random(_SEED)
-    state, promises = State(events[:begin]), _Promises()
-    checked: set[tuple[tuple[str, bytes], ...] | None] = set()
-    images = 0
-    for event in events[:begin]:
-        if isinstance(event, Said):
-            promises.take(event.what)
-    for number, event in enumerate(events[begin:], begin):
-        state.take(event)
-        if isinstance(event, Said):
-            promises.take(event.what)
-            checked.clear()
-        for image in state.images(random, most):
-            key = None if image is None else tuple(sorted(image.items()))
-            if key in checked:
-                continue
-            checked.add(key)
-            images += 1
-            try:
-                await _check_image(folder, image, promises)
-            except BaseException as error:
-                sizes = {name: len(content) for name, content in (image or {}).items()}
-                error.add_note(f"power cut after {_story(events[: number + 1])} with {sizes}")
-                raise
-    return images
-
-
-def _story(events: Sequence[Event]) -> str:
-    """Answer the latest events in short, for whoever reads of a failure."""
-    return "; ".join(f"{event!s:.60}" for event in events[-12:])
-
-
 @_each_run
 async def test_a_power_cut_at_any_moment_loses_nothing_acknowledged(
     tmp_path: Path, run: _Run
 ) -> None:
     events = await _record(run, tmp_path / "storage")
-    images = await _check_every_moment(tmp_path / "image", events, most=40)
+    images = await check_every_moment(tmp_path / "image", events, _opened, most=40)
     assert images >= sum(isinstance(event, Wrote | Synced) for event in events)
 
 
@@ -303,7 +172,7 @@ async def test_the_runs_do_what_they_are_named_for(tmp_path: Path) -> None:
         renames = sum(isinstance(event, Renamed) for event in events)
         failures = sum(isinstance(event, Synced) and event.failed for event in events)
         saves = sum(
-            isinstance(event, Said) and isinstance(event.what, _Sent) for event in events
+            isinstance(event, Said) and isinstance(event.what, Sent) for event in events
         )
         frames = sum(isinstance(event, Wrote) for event in events)
         assert failures == (2 if name == "failed syncs" else 0)
@@ -338,7 +207,7 @@ async def test_what_is_found_after_a_start_whose_sync_failed_survives_a_power_cu
     for number, event in enumerate(events):
         if isinstance(event, Wrote) and State(events[:number]).made_kept:
             before = events[: number + 1]
-            _put(tmp_path / "storage", State(before).cached())
+            put(tmp_path / "storage", State(before).cached())
             disk = RecordingDisk(tmp_path / "storage", before)
             disk.fail_sync()
             with pytest.raises(StorageUnusable):
@@ -348,9 +217,9 @@ async def test_what_is_found_after_a_start_whose_sync_failed_survives_a_power_cu
 
 async def _check_second_process(tmp_path: Path, before: Sequence[Event]) -> None:
     """Let a second process go on where one was killed, and cut the power at every moment."""
-    _put(tmp_path / "storage", State(before).cached())
+    put(tmp_path / "storage", State(before).cached())
     events = await _record(_one_more_save, tmp_path / "storage", before)
-    await _check_every_moment(tmp_path / "image", events, begin=len(before), most=4)
+    await check_every_moment(tmp_path / "image", events, _opened, begin=len(before), most=4)
 
 
 async def _one_more_save(repository: PickleTodoEntryRepository, disk: RecordingDisk) -> None:

@@ -256,6 +256,7 @@ def _drop(whole: bytes) -> bytes:
         (lambda whole: whole.replace(b'"first"', b"[" * 99_999), "line 2 is nested too deep"),
         (lambda whole: whole.replace(b'"notes":""', b'"notes":"","notes":""'), "field twice"),
         (lambda whole: whole.replace(b'"first"', b'"\\u0066irst"'), "line 2 is not written as"),
+        (lambda whole: whole.replace(b"first", b"\\ud800"), "line 2 holds half of a surrogate"),
     ],
 )
 async def test_a_damaged_backup_is_refused_with_its_line(

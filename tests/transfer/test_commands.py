@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from myapp.__main__ import main
+from myapp.command_line import main
 from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.terminal import FLAWS_SHOWN
 from tests.storages import STORAGE_URLS

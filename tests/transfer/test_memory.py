@@ -1,15 +1,18 @@
 """Carrying many entries takes no more memory than carrying few."""
 
+import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from myapp.domain.errors import InvalidValue
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.storage import open_archive
 from myapp.infrastructure.transfer.backup import backup, restore
 from myapp.infrastructure.transfer.copying import copy
+from myapp.infrastructure.transfer.errors import BadInput, BadLine
 from myapp.infrastructure.transfer.exporting import export_file
 from myapp.infrastructure.transfer.formats import FORMATS
 from tests.contract.entries import NOON
@@ -69,6 +72,14 @@ async def test_many_entries_take_no_more_memory_than_few(
         folder.mkdir()
         peaks[number] = await peak_of(work(url, folder))
     assert peaks[MANY] < peaks[FEW] + _ROOM
+
+
+async def test_bad_lines_are_forgotten_once_they_are_told(tmp_path: Path) -> None:
+    (tmp_path / "import.jsonl").write_text('{"content":""}\n' * FEW)
+    with pytest.raises(BadInput):
+        await import_into(f"sqlite:///{tmp_path}/imported.db", tmp_path / "import.jsonl")
+    gc.collect()
+    assert not any(type(kept) in (BadLine, InvalidValue) for kept in gc.get_objects())
 
 
 async def _batches(number: int) -> AsyncIterator[Sequence[TodoEntry]]:

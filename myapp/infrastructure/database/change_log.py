@@ -29,6 +29,11 @@ class ChangeLog:
     def __len__(self) -> int:
         return len(self._changes) + len(self._receipts)
 
+    @property
+    def last(self) -> int:
+        """The revision of the last change."""
+        return self._changes[-1].revision if self._changes else self.begin
+
     def forget_until(self, revision: int) -> None:
         """Let the history begin at a revision, if it does not begin later."""
         if revision <= self.begin:

@@ -26,9 +26,10 @@ class Contents:
         return self.index.get(entry_id) or self.log.removed(entry_id)
 
     def take(self, record: Record) -> None:
-        """Take in what was read, record by record in their order."""
+        """Take in what was read, record by record; raises ValueError if it comes too late."""
         if record.begin is not None:
             self.log.forget_until(record.begin)
+        self._check_order(record)
         for entry in record.entries:
             self.index.put(entry)
             self.log.remember(entry)
@@ -57,10 +58,19 @@ class Contents:
             self.log.receipts(),
         )
 
+    def _check_order(self, record: Record) -> None:
+        if record.entries and record.revision < self.index.revision:
+            raise ValueError("its entries are older than what stands before it")
+        last = self.log.last
+        for entry in record.changes:
+            if entry.revision <= last:
+                raise ValueError("its changes are older than what stands before them")
+            last = entry.revision
+
     def _finish(self, receipts: Iterable[Receipt], revision: int) -> None:
         for receipt in receipts:
             self.log.put_receipt(receipt)
-        self.index.revision = revision
+        self.index.revision = max(self.index.revision, revision)
 
 
 @dataclass(frozen=True, slots=True)

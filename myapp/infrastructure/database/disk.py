@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
@@ -60,6 +61,17 @@ class Disk:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def make_folder_of(file: Path, disk: Disk) -> None:
+    """Make the folder of a file, to be there after a power cut; raises OSError."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if file.exists():
+        return
+    # Some of them may be new, made just now or by a process that was killed right then.
+    for folder in file.parent.parents:
+        with suppress(PermissionError):  # then it is older, and somebody else's
+            disk.sync_folder(folder)
 
 
 def unused(path: Path) -> Path:

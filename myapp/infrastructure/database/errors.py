@@ -21,6 +21,17 @@ class StorageInUse(StorageOpeningError):
         )
 
 
+class StorageNotShareable(StorageOpeningError):
+    """Several processes are to use a storage that belongs to one."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} belongs to one process at a time, and several workers cannot share it: set"
+            " TODOAPP_WORKERS to 1, or copy the entries into a database and serve that:"
+            f" {sys.executable} -m myapp storage copy {shlex.quote(url)} sqlite:///todo.db"
+        )
+
+
 class StorageDamaged(StorageOpeningError):
     """A file of the storage is damaged at an offset, in bytes."""
 

@@ -9,6 +9,7 @@ id and no text that a client sends can look like it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
@@ -59,7 +60,7 @@ def read_frames(data: bytes, path: Path) -> Iterator[Frame]:
     if format_version(data, path) is None:
         raise StorageDamaged(path, 0, "it does not begin like a journal")
     offset = FRAMES_BEGIN
-    while (found := _frame_at(data, offset)) is not None:
+    while (found := _frame_at(data, offset, len(data))) is not None:
         yield found
         offset = found.end
     if next(_headers(data, offset + 1), None) is not None:
@@ -67,16 +68,14 @@ def read_frames(data: bytes, path: Path) -> Iterator[Frame]:
 
 
 def salvage_frames(data: bytes, path: Path) -> Iterator[Frame]:
-    """Answer every whole frame of a file, whatever lies between.
+    """Answer every whole frame of a file, whatever lies between; none lies in another.
 
     Raises UnsupportedStorage if a newer release wrote the file.
     """
     format_version(data, path)
-    end = 0
-    for offset in _headers(data, 0):
-        if offset >= end and (found := _frame_at(data, offset)) is not None:
+    for start, following in pairwise([*_headers(data, 0), len(data)]):
+        if (found := _frame_at(data, start, following)) is not None:
             yield found
-            end = found.end
 
 
 def format_version(data: bytes, path: Path) -> int | None:
@@ -98,12 +97,13 @@ def format_version(data: bytes, path: Path) -> int | None:
     return int(version)
 
 
-def _frame_at(data: bytes, start: int) -> Frame | None:
+def _frame_at(data: bytes, start: int, following: int) -> Frame | None:
+    """Answer the frame that starts there, if it is whole and ends before what follows."""
     if (header := _header_at(data, start)) is None:
         return None
     length, checksum = header
     begin = start + _FRAME_HEADER.size
-    payload = data[begin : begin + length]
+    payload = data[begin : min(begin + length, following)]
     if len(payload) < length or crc32(payload) != checksum:
         return None
     return Frame(payload, start, begin + length)

@@ -1,5 +1,6 @@
 """The journal: one append-only file of frames, with what keeps it whole in any crash."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -35,6 +36,11 @@ class Journal:
         self._descriptor: int | None = None
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return self._size
+
     def open(self, take: Callable[[bytes], None]) -> None:
         """Hand over every payload, then be ready to append; a missing file is begun.
 
@@ -58,6 +64,19 @@ class Journal:
             self.rewrite(found.payload for found in read_frames(data, self.path))
         self.broken = False
 
+    def check(self) -> None:
+        """Raise OSError unless the file is where it was, and as long as it was.
+
+        Rewriting mends that it is missing. What somebody else has put there, or written to
+        it, stays as it is, since that may be nowhere else.
+        """
+        found = self._find()
+        if found is None:
+            self.broken = True
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        if found.st_size != self._size:
+            raise OSError(f"somebody else has written to {self.path}")
+
     def append(self, payload: bytes) -> None:
         """Keep the payload; once this returns, it survives a power cut.
 
@@ -68,12 +87,12 @@ class Journal:
         data = frame(payload)
         try:
             self._disk.write(self._descriptor, data, self._size)
-        except OSError:
+        except BaseException:  # memory may be used up, too
             self._cut_back(self._descriptor)
             raise
         try:
             self._disk.sync(self._descriptor)
-        except OSError:
+        except BaseException:
             self._cut_back(self._descriptor)  # or a next process would take it for stored
             self.broken = True
             raise
@@ -84,6 +103,7 @@ class Journal:
 
         Raises OSError; the old file is then untouched, or the journal is broken.
         """
+        self._find()
         descriptor = self._disk.create(self._fresh)
         try:
             size = self._fill(descriptor, payloads)
@@ -105,6 +125,17 @@ class Journal:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _find(self) -> os.stat_result | None:
+        """Answer what the system says of the file; raises OSError if it is not the one."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        if self._descriptor is not None:
+            if not os.path.samestat(found, os.fstat(self._descriptor)):
+                raise OSError(f"somebody else has put another file in place of {self.path}")
+        return found
 
     def _fill(self, descriptor: int, payloads: Iterable[bytes]) -> int:
         header = file_header()

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.contents import Contents, Snapshot
+from myapp.infrastructure.database.folder_lock import FolderLock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.records import decode, encode_changes
 
@@ -42,12 +44,20 @@ class JournalWriter:
     After a failed write nothing is taken until the journal has proved that it works again,
     which is tried at once and then every few seconds. When a good part of the journal is of
     no use any more, it is compacted.
+
+    `commits` counts the writes by the number of saves that shared each.
     """
 
     def __init__(
-        self, journal: Journal, contents: Contents, thread: ThreadPoolExecutor
+        self,
+        journal: Journal,
+        lock: FolderLock,
+        contents: Contents,
+        thread: ThreadPoolExecutor,
     ) -> None:
+        self.commits = Counter[int]()
         self._journal = journal
+        self._lock = lock
         self._contents = contents
         self._thread = thread
         self._revision = 0  # the last given out, if only to a save that failed
@@ -84,6 +94,16 @@ class JournalWriter:
         if self._closed:
             raise StorageUnavailable("The service is shutting down.")
 
+    @property
+    def size(self) -> int:
+        """The bytes of the journal."""
+        return self._journal.size
+
+    @property
+    def dead(self) -> int:
+        """The bytes of records that are of no use any more, if all are equally long."""
+        return max(0, self._records - self._needed()) * self.size // max(1, self._records)
+
     def next_revision(self) -> int:
         """Give out the next revision."""
         self._revision += 1
@@ -94,7 +114,8 @@ class JournalWriter:
     ) -> asyncio.Future[Sequence[Change]]:
         """Answer a future of the changes, done once all is in the journal and the contents.
 
-        It fails with StorageUnavailable or StorageFull, and must not be cancelled.
+        With nothing to write it is looked whether something could be. It fails with
+        StorageUnavailable or StorageFull, and must not be cancelled.
         """
         save = _Save(entries, receipt, asyncio.get_running_loop().create_future())
         self._waiting.append(save)
@@ -123,6 +144,8 @@ class JournalWriter:
             try:
                 await self._in_thread(self._append, last, changes, receipts, begin)
                 self._contents.put(changes, receipts, last)
+                if stored := sum(bool(save.entries or save.receipt) for save in saves):
+                    self.commits[stored] += 1  # others have but looked
                 self._settle(saves, written)
                 await self._compact()
             except Exception as error:  # whatever it is, nobody may wait for ever
@@ -140,8 +163,8 @@ class JournalWriter:
             save.written.set_result(changes)
 
     async def _compact(self) -> None:
-        needed = len(self._contents.index) + len(self._contents.log)
-        if self._records <= max(3 * needed // 2 + _COMPACT_BEYOND, self._compact_beyond):
+        bound = max(3 * self._needed() // 2 + _COMPACT_BEYOND, self._compact_beyond)
+        if self._records <= bound:
             return
         try:
             await self._in_thread(self._rewrite, self._contents.snapshot(self._revision))
@@ -150,6 +173,9 @@ class JournalWriter:
                 raise
             self._compact_beyond = 2 * self._records
             _log.warning("%s could not be compacted: %s", self._journal.path, error)
+
+    def _needed(self) -> int:
+        return len(self._contents.index) + len(self._contents.log)
 
     def _fail(self, saves: Sequence[_Save], error: Exception) -> None:
         _log.error("%s cannot be written: %s", self._journal.path, error)
@@ -195,6 +221,9 @@ class JournalWriter:
         receipts: Sequence[Receipt],
         begin: int,
     ) -> None:
+        self._check_place()
+        if not changes and not receipts:
+            return
         entries = [change.after for change in changes]
         news = None if begin == self._begin else begin
         self._journal.append(encode_changes(last, entries, receipts, begin=news))
@@ -202,6 +231,7 @@ class JournalWriter:
         self._records += len(entries) + len(receipts)
 
     def _rewrite(self, snapshot: Snapshot) -> None:
+        self._lock.check()
         self._journal.rewrite(snapshot.payloads())
         self._records = len(snapshot.entries) + len(snapshot.changes) + len(snapshot.receipts)
         self._begin = snapshot.begin
@@ -210,7 +240,13 @@ class JournalWriter:
         if self._journal.broken:
             self._rewrite(snapshot)
         else:
+            self._check_place()
             self._journal.append(encode_changes(snapshot.revision, []))
+
+    def _check_place(self) -> None:
+        """Fail unless what is appended now would be found by whoever starts next."""
+        self._journal.check()
+        self._lock.check()
 
 
 def _names(save: _Save) -> Iterator[UUID | str]:

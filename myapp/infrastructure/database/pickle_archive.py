@@ -7,14 +7,13 @@ from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot, Status
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, make_folder_of
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.pickle_salvage import read
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
     JOURNAL,
-    make_folder,
     open_pickle_storage,
 )
 from myapp.infrastructure.database.records import encode
@@ -56,7 +55,7 @@ class PickleArchive(Archive):
         path = self._folder / JOURNAL
         disk = Disk()
         try:
-            make_folder(self._folder.absolute(), disk)
+            make_folder_of((self._folder / JOURNAL).absolute(), disk)
             with folder_lock(self._folder):
                 held = self._read() if path.exists() else TodoIndex()
                 if len(held) and not replace:

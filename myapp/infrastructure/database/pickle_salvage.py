@@ -1,17 +1,20 @@
 """What can be said about a pickle storage without opening it, and saved from a damaged one."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
+from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import REVISIONS_APART
-from myapp.infrastructure.database.contents import encode_all
+from myapp.infrastructure.database.contents import Contents, encode_all
 from myapp.infrastructure.database.disk import Disk, unused
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
 from myapp.infrastructure.database.journal import Journal, replay
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
-from myapp.infrastructure.database.records import Record, decode
+from myapp.infrastructure.database.records import decode
 from myapp.infrastructure.database.todo_index import TodoIndex
 
 
@@ -24,6 +27,18 @@ class Report:
 
     path: Path
     entries: int
+    revision: int
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """The last readable states of all entries, and the last revision that is told of.
+
+    `unreadable` counts the bytes that belong to no readable frame.
+    """
+
+    entries: Sequence[TodoEntry]
     revision: int
     unreadable: int
 
@@ -45,9 +60,9 @@ def read(path: Path) -> tuple[TodoIndex, int]:
     Raises StorageDamaged, UnsupportedStorage, OSError.
     """
     data = path.read_bytes()
-    index = TodoIndex()
-    _, end = replay(data, path, lambda payload: _put(index, decode(payload)))
-    return index, len(data) - end
+    contents = Contents()
+    _, end = replay(data, path, lambda payload: contents.take(decode(payload)))
+    return contents.index, len(data) - end
 
 
 def salvage(folder: Path) -> tuple[Report, Path]:
@@ -60,27 +75,33 @@ def salvage(folder: Path) -> tuple[Report, Path]:
     disk = Disk()
     with folder_lock(folder):
         data = path.read_bytes()
-        index = TodoIndex()
-        unreadable = len(data) - FRAMES_BEGIN
-        for found in salvage_frames(data, path):
-            try:
-                _put(index, decode(found.payload))
-            except ValueError:
-                continue
-            unreadable -= found.end - found.start
+        found = salvaged(data, path)
         old = unused(path.with_suffix(".damaged"))
         _keep(data, old, disk)
-        revision = index.revision + REVISIONS_APART
+        revision = found.revision + REVISIONS_APART
         journal = Journal(path, disk)
-        journal.rewrite(encode_all(revision, index.entries()))
+        journal.rewrite(encode_all(revision, found.entries))
         journal.close()
-    return Report(path, len(index), revision, max(0, unreadable)), old
+    return Report(path, len(found.entries), revision, found.unreadable), old
 
 
-def _put(index: TodoIndex, record: Record) -> None:
-    for entry in (*record.entries, *record.changes):
-        index.put(entry)
-    index.revision = max(index.revision, record.revision)
+def salvaged(data: bytes, path: Path) -> Salvaged:
+    """Answer what can be read of a journal, wherever in it; raises UnsupportedStorage."""
+    states: dict[UUID, TodoEntry] = {}
+    revision = 0
+    unreadable = len(data) - FRAMES_BEGIN
+    for found in salvage_frames(data, path):
+        try:
+            record = decode(found.payload)
+        except ValueError:
+            continue
+        for entry in (*record.entries, *record.changes):
+            if entry.revision >= states.get(entry.id, entry).revision:
+                states[entry.id] = entry
+        revision = max(revision, record.revision)
+        unreadable -= found.end - found.start
+    entries = [state for state in states.values() if not state.removed]
+    return Salvaged(entries, revision, max(0, unreadable))
 
 
 def _keep(data: bytes, path: Path, disk: Disk) -> None:

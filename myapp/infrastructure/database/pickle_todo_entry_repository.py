@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -20,13 +20,15 @@ from myapp.domain.todo_entry_repository import (
     TodoQuery,
 )
 from myapp.domain.todo_history import TodoHistory
+from myapp.infrastructure.database.archive import Status
 from myapp.infrastructure.database.contents import Contents
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, make_folder_of
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.journal_writer import JournalWriter
 from myapp.infrastructure.database.pickle_todo_history import PickleTodoHistory
+from myapp.infrastructure.database.running_storage import RunningStorage, StorageUse
 
 MADE_FOR = 100_000
 """Entries this storage is made for; it works beyond, with a warning."""
@@ -48,10 +50,10 @@ async def open_pickle_storage(
     contents = Contents()
     async with AsyncExitStack() as stack:
         try:
-            make_folder(folder.absolute(), disk)
-            stack.enter_context(folder_lock(folder))
+            make_folder_of((folder / JOURNAL).absolute(), disk)
+            lock = stack.enter_context(folder_lock(folder))
             thread = stack.enter_context(ThreadPoolExecutor(1, "journal"))
-            writer = JournalWriter(Journal(folder / JOURNAL, disk), contents, thread)
+            writer = JournalWriter(Journal(folder / JOURNAL, disk), lock, contents, thread)
             stack.push_async_callback(writer.close)
             await writer.open()
         except OSError as error:
@@ -59,7 +61,7 @@ async def open_pickle_storage(
         yield PickleTodoEntryRepository(contents, writer)
 
 
-class PickleTodoEntryRepository(TodoEntryRepository):
+class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
     """Answers from memory, which holds what is durable, and saves through the writer."""
 
     def __init__(self, contents: Contents, writer: JournalWriter) -> None:
@@ -92,6 +94,14 @@ class PickleTodoEntryRepository(TodoEntryRepository):
 
     async def check(self) -> None:
         self._writer.check()
+        await asyncio.shield(self._writer.write([], None))
+
+    async def status(self) -> Status:
+        self._writer.check()
+        return Status(len(self._index), self._index.revision, self._writer.size)
+
+    def use(self) -> StorageUse:
+        return StorageUse(commits=self._writer.commits, dead=self._writer.dead)
 
     async def receipt(self, key: str) -> Receipt | None:
         return self._contents.log.receipt(key)
@@ -145,14 +155,3 @@ class PickleTodoEntryRepository(TodoEntryRepository):
                 " them to sqlite:///file.db or postgresql://…, which are made for more",
                 f"{MADE_FOR:,}",
             )
-
-
-def make_folder(folder: Path, disk: Disk) -> None:
-    """Make the folder of a storage, to be there after a power cut; raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (folder / JOURNAL).exists():
-        return
-    # Some of them may be new, made just now or by a process that was killed right then.
-    for parent in folder.parents:
-        with suppress(PermissionError):  # then it is older, and somebody else's
-            disk.sync_folder(parent)

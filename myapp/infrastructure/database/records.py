@@ -6,11 +6,13 @@ what entries became, one after the other, and `receipts` what they were stored f
 where the history begins once older changes have been forgotten. Entries and receipts are
 tuples, times are microseconds since 1970, days are ISO 8601.
 
-Bandit warns of pickle, which can run code when it reads; _Unpickler refuses all of that.
+Bandit warns of pickle, which can run code when it reads, crash, or take all memory. What
+_load lets through to it cannot: see there.
 """
 
 import io
 import pickle  # nosec B403
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +26,19 @@ from myapp.infrastructure.database.moments import to_microseconds, to_moment
 
 _PRIORITIES = {priority.value: priority for priority in Priority}
 _PROTOCOL = 5
+_STRING = {str}
+_TAGS_MOST = 1_000  # of one entry; it never could have more than a tenth of them
+_REVISION_MOST = 2**62  # an integer of 8 bytes, with so many more to go on with
+
+_BEGIN = re.compile(rb"\x80\x05(?:\x95.{8})?\}\x94\(", re.DOTALL)
+_END = b"u."
+# None, integers of up to 8 bytes, ids, tuples, lists, what was there before; and frames.
+_PARTS = (
+    rb"(?:[N()\x85\x86\x87t\]ae\x94]|[Kh].|M..|[Jj].{4}|C\x10.{16}|\x95.{8}"
+    rb"|\x8a(?:\x05.{5}|\x06.{6}|\x07.{7}|\x08.{8}))*+"
+)
+_BEFORE_TEXT = re.compile(_PARTS + rb"(?:\x8c(.)|X(.{4}))", re.DOTALL)
+_WITHOUT_TEXT = re.compile(_PARTS, re.DOTALL)
 
 _Fields = tuple[Any, ...]  # of a state, or so it seems; what makes an entry of it checks them
 
@@ -73,20 +88,50 @@ def encode_changes(
 def decode(payload: bytes) -> Record:
     """Answer what a payload holds; raises ValueError if encode did not make it.
 
-    Nothing in it is ever executed: a pickle that names a class or function is refused.
+    Nothing in it is ever executed, and it takes time and memory in proportion to its size.
     """
     try:
-        content = _Unpickler(io.BytesIO(payload)).load()
+        content = _load(payload)
         if ("entries" in content) is ("changes" in content):
             raise ValueError("it has entries as well as changes, or neither")
         entries = [_from_tuple(*fields) for fields in content.get("entries", [])]
         changes = [_from_tuple(*fields) for fields in content.get("changes", [])]
-        receipts = [_to_receipt(*fields) for fields in content.get("receipts", [])]
+        receipts = _to_receipts(content.get("receipts", []), most=len(payload))
         revision = _revision(content["revision"], [*entries, *changes])
         begin = revision if "entries" in content else _begin(content.get("begin"), revision)
         return Record(revision, begin, entries, changes, receipts)
+    except MemoryError:
+        raise  # which says nothing about the payload
     except Exception as error:  # a forged pickle may raise anything
         raise ValueError(f"not a record of todo entries: {error}") from error
+
+
+def _load(payload: bytes) -> dict[str, Any]:
+    """Answer the dict that was pickled; raises an exception of any kind if it was none.
+
+    A pickle is a program. Only the instructions that encode uses get to the unpickler, each
+    within bounds: others may import what they name, or ask for any amount of memory. The
+    dict is read as a list, for hashing a key made of nested tuples may crash or never end.
+    """
+    begin = _BEGIN.match(payload)
+    if begin is None or not _is_known(payload, begin.end()):
+        raise ValueError("it is no pickle of a dict of builtin types")
+    before, after = payload[: begin.end() - 3], payload[begin.end() - 2 : -len(_END)]
+    items = _Unpickler(io.BytesIO(b"%b]%be." % (before, after))).load()
+    names = items[::2]
+    if any(type(name) is not str for name in names):
+        raise TypeError("a name is no string")
+    return dict(zip(names, items[1::2], strict=True))
+
+
+def _is_known(payload: bytes, start: int) -> bool:
+    """Tell whether there are only known parts up to the end; raises UnicodeDecodeError."""
+    while text := _BEFORE_TEXT.match(payload, start):
+        begin = text.end()
+        start = begin + int.from_bytes(text[1] or text[2], "little")
+        payload[begin:start].decode("utf-8")  # pickle would let lone surrogates pass
+    end = len(payload) - len(_END)
+    return payload.endswith(_END) and bool(_WITHOUT_TEXT.fullmatch(payload, start, end))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -97,7 +142,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _revision(revision: object, entries: Sequence[TodoEntry]) -> int:
     least = max((entry.revision for entry in entries), default=0)
-    if type(revision) is not int or revision < least:
+    if type(revision) is not int or not least <= revision <= _REVISION_MOST:
         raise ValueError("the revision is none, or smaller than an entry's")
     return revision
 
@@ -116,13 +161,23 @@ def _from_receipt(receipt: Receipt) -> tuple[object, ...]:
     return receipt.key, receipt.digest, to_microseconds(receipt.at), changes
 
 
+def _to_receipts(stored: Sequence[_Fields], *, most: int) -> Sequence[Receipt]:
+    """Answer the receipts; raises ValueError for more changes than can have been written.
+
+    A forged pickle may name the same list of changes again and again.
+    """
+    if sum(len(changes) for _, _, _, changes in stored) > most:
+        raise ValueError("its receipts are longer than itself")
+    return [_to_receipt(*fields) for fields in stored]
+
+
 def _to_receipt(
     key: str,
     digest: str,
     at: int,
     changes: Sequence[tuple[_Fields | None, _Fields]],
 ) -> Receipt:
-    "".join((key, digest))  # raises TypeError unless both are strings
+    _check_texts(key, digest)
     return Receipt(
         key=key,
         digest=digest,
@@ -163,9 +218,11 @@ def _from_tuple(
     updated_at: int,
     revision: int,
 ) -> TodoEntry:
-    if type(tags) is not tuple or type(revision) is not int or revision < 1:
-        raise TypeError("a field has another type than it is written with")
-    "".join((content, notes, *tags))  # raises TypeError unless all are strings
+    if type(id) is not bytes or type(tags) is not tuple or len(tags) > _TAGS_MOST:
+        raise TypeError("an entry has no id, or no tags")
+    if type(revision) is not int or revision < 1:
+        raise TypeError("an entry has no revision")
+    _check_texts(content, notes, priority, *tags)
     created = to_moment(created_at)
     return TodoEntry.restore(
         (
@@ -182,6 +239,11 @@ def _from_tuple(
             revision,
         )
     )
+
+
+def _check_texts(*texts: object) -> None:
+    if not _STRING.issuperset(map(type, texts)):
+        raise TypeError("a text is no string")
 
 
 def _from_due(due: Due | None) -> int | str | None:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.archive import Archive
+from myapp.infrastructure.database.errors import StorageNotShareable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.pickle_archive import PickleArchive
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
@@ -44,6 +45,12 @@ def check_storage_url(url: str) -> str:
     """Answer the URL if there is a storage for it; raises ValueError."""
     _place(url)
     return url
+
+
+def check_shareable(url: str) -> None:
+    """Raise StorageNotShareable if only one process at a time can use the storage."""
+    if isinstance(_place(url), Path):
+        raise StorageNotShareable(url)
 
 
 def pickle_folder(url: str) -> Path:

@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticSerializationError
 
 from myapp.domain.errors import InvalidValue
 from myapp.domain.todo import TodoEntry
@@ -58,7 +59,11 @@ def encode_unnumbered(entry: TodoEntry) -> bytes:
 def decode(line: bytes) -> TodoEntry:
     """Answer the entry of a line that `encode` has made; raises BadLine for any other."""
     entry = restored(read_object(line))
-    if encode(entry) != line:
+    try:
+        written = encode(entry)
+    except PydanticSerializationError as error:
+        raise BadLine("holds half of a surrogate pair, which is no character") from error
+    if written != line:
         raise BadLine("is not written as an entry is")
     return entry
 
@@ -103,7 +108,8 @@ def parse(values: Mapping[str, object]) -> "EntryInput":
     try:
         return EntryInput.model_validate(values)
     except ValidationError as error:
-        raise BadLine(_reasons(error)) from error
+        flaw = BadLine(_reasons(error))
+    raise flaw  # not from the error: no garbage collection sees the cycle that it is part of
 
 
 def parse_moment(text: object) -> datetime:

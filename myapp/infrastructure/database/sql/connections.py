@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Executable, Row, event
+from sqlalchemy import Executable, QueuePool, Row, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
 from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.running_storage import Pool
 from myapp.infrastructure.database.sql.dialects import Dialect
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,15 @@ class Connections:
             pool_timeout=options.connection_timeout,
         )
         event.listen(self._engine.sync_engine, "connect", dialect.prepare)
+        self._pool_size = options.pool_size
+        self._timeouts = 0
+
+    @property
+    def pool(self) -> Pool:
+        """How the connections are used now."""
+        pool = self._engine.pool  # of this kind, unless somebody asks for another
+        in_use = pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return Pool(self._pool_size, in_use, self._timeouts)
 
     async def close(self) -> None:
         """Close all connections, or leave them if the database does not answer."""
@@ -89,6 +100,7 @@ class Connections:
 
         Raises what the libraries raise, and CommitFailed.
         """
+        self.dialect.check()
         async with self._begun(self.dialect.begin_change) as connection:
             yield connection
             try:
@@ -105,6 +117,7 @@ class Connections:
 
     def log(self, error: Exception) -> None:
         """Tell the operator of a failure."""
+        self._timeouts += isinstance(error, PoolTimeout)
         _log.error("%s: %s", self.dialect.place, brief(error))
 
     def refusal(self, error: Exception) -> TodoError:

@@ -1,5 +1,6 @@
 """What SQLite and PostgreSQL do differently: connecting, locking, failing."""
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def prepare(self, connection: DBAPIConnection, _entry: object) -> None:
-        """Set up a new connection."""
+        """Set up a new connection; raises OSError as `check` does."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise OSError if what was connected to first is not what others would find now."""
 
     @abstractmethod
     def size(self, connection: Connection) -> int:
@@ -84,6 +89,7 @@ class Sqlite(Dialect):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.search = SqliteSearch()
+        self._file: os.stat_result | None = None
 
     @property
     def place(self) -> str:
@@ -91,12 +97,16 @@ class Sqlite(Dialect):
 
     @property
     def engine_url(self) -> URL:
-        return URL.create("sqlite+aiosqlite", database=str(self.path))
+        mode = {"mode": "rw", "uri": "true"}  # or a file that is gone would be made, empty
+        return URL.create(
+            "sqlite+aiosqlite", database=self.path.absolute().as_uri(), query=mode
+        )
 
     def connect_arguments(self, options: StorageOptions) -> Mapping[str, object]:
         return {"timeout": options.statement_timeout or _FOR_EVER}
 
     def prepare(self, connection: DBAPIConnection, _entry: object) -> None:
+        self.check()
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA cache_size = -16000")  # 16 MB
@@ -104,6 +114,14 @@ class Sqlite(Dialect):
             cursor.execute("PRAGMA fullfsync = ON")
             cursor.execute("PRAGMA checkpoint_fullfsync = ON")
         cursor.close()
+
+    def check(self) -> None:
+        # SQLite goes on with a file that was moved or removed, and its log. Asking takes three
+        # microseconds and no disk: the system knows by heart where an open file lies.
+        found = self.path.stat()
+        self._file = self._file or found
+        if not os.path.samestat(found, self._file):
+            raise OSError("another file is in its place")
 
     def size(self, connection: Connection) -> int:
         log = self.path.with_name(f"{self.path.name}-wal")
@@ -170,6 +188,9 @@ class Postgresql(Dialect):
             " WHERE current_setting('synchronous_commit') = 'off'"
         )
         cursor.close()
+
+    def check(self) -> None:
+        pass  # a server knows where its files are
 
     def size(self, connection: Connection) -> int:
         size: int = connection.exec_driver_sql(_SIZE, (list(metadata.tables),)).scalar_one()

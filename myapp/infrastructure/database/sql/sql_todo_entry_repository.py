@@ -17,8 +17,10 @@ from myapp.domain.todo_entry_repository import (
     TodoQuery,
 )
 from myapp.domain.todo_history import TodoHistory
+from myapp.infrastructure.database.archive import Status
 from myapp.infrastructure.database.moments import to_moment
-from myapp.infrastructure.database.sql.connections import Connections, Rows
+from myapp.infrastructure.database.running_storage import RunningStorage, StorageUse
+from myapp.infrastructure.database.sql.connections import FAILURES, Connections, Rows
 from myapp.infrastructure.database.sql.queries import (
     Shape,
     Values,
@@ -27,7 +29,13 @@ from myapp.infrastructure.database.sql.queries import (
     values_of,
 )
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, from_json, to_entry
-from myapp.infrastructure.database.sql.schema import todo_entry, todo_receipt, todo_tag
+from myapp.infrastructure.database.sql.schema import (
+    SCHEMA,
+    todo_entry,
+    todo_receipt,
+    todo_store,
+    todo_tag,
+)
 from myapp.infrastructure.database.sql.sql_todo_history import SqlTodoHistory
 from myapp.infrastructure.database.sql.storing import LAST_STATES, Save
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
@@ -42,12 +50,13 @@ _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
 _RECEIPT = select(todo_receipt.c.digest, todo_receipt.c.at, todo_receipt.c.changes).where(
     todo_receipt.c.key == bindparam("key")
 )
+_COUNTS = select(todo_store.c.entries, todo_store.c.revision)
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
     todo_tag.c.tag
 )
 
 
-class SqlTodoEntryRepository(TodoEntryRepository):
+class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
     """Each call is one transaction, and each that only reads one statement."""
 
     def __init__(self, connections: Connections, writer: TodoEntryWriter) -> None:
@@ -99,6 +108,20 @@ class SqlTodoEntryRepository(TodoEntryRepository):
 
     async def check(self) -> None:
         await self._writer.save(Save((), None))
+
+    async def status(self) -> Status:
+        (counts,) = await self._connections.fetch(_COUNTS, {})
+        dialect = self._connections.dialect
+        try:
+            dialect.check()
+            async with self._connections.snapshot() as connection:
+                size = await connection.run_sync(dialect.size)
+        except FAILURES as error:
+            raise self._connections.refusal(error) from error
+        return Status(counts.entries, counts.revision, size, SCHEMA, SCHEMA)
+
+    def use(self) -> StorageUse:
+        return StorageUse(commits=self._writer.commits, pool=self._connections.pool)
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
         """Look along the order first if that may do, since what is common is soon found."""

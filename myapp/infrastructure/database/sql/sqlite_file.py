@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 from sqlalchemy import StaticPool, create_engine
 
-from myapp.infrastructure.database.disk import Disk, unused
+from myapp.infrastructure.database.disk import Disk, make_folder_of, unused
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA
@@ -28,7 +28,7 @@ def make_ready(path: Path, timeout: float) -> None:
     Before an existing one is changed a copy of it is put beside it. Several processes may
     do this at once. Raises StorageUnusable, OSError; `timeout` is in seconds.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder_of(path.absolute(), Disk())
     # Never opened if it is there: closing it again would give up the locks of every other
     # connection in this process (fcntl(2)), and others would take the file for unused.
     with suppress(FileExistsError):

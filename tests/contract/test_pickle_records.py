@@ -1,0 +1,98 @@
+"""What a record of a journal may hold, and what is said of one that may not be."""
+
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from myapp.domain.change import Change
+from myapp.domain.todo_entry_repository import Receipt
+from myapp.infrastructure.database.contents import Contents
+from myapp.infrastructure.database.records import decode, encode, encode_changes
+from tests.contract.entries import NOON, new_entry
+
+ENTRY = replace(new_entry(notes="unsweetened", tags=("shop",)), revision=3)
+TAGGED = Change(replace(ENTRY, tags=(), revision=2), ENTRY)
+RECEIPT = Receipt(
+    key="8e03978e", digest="a digest", at=NOON, changes=[Change(None, ENTRY), TAGGED]
+)
+
+# Any: what a pickle holds, which the tests make wrong.
+CHANGES: dict[str, Any] = pickle.loads(encode_changes(3, [ENTRY], [RECEIPT]))
+ENTRIES: dict[str, Any] = pickle.loads(encode(3, [ENTRY]))
+(FIELDS,) = ENTRIES["entries"]
+((*OF_RECEIPT, TOLD),) = CHANGES["receipts"]
+REPEATING = (*OF_RECEIPT, TOLD * 300)
+
+
+def entry_with(place: int, value: object) -> dict[str, Any]:
+    """Answer what a record holds whose entry has something else at a place."""
+    return ENTRIES | {"entries": [(*FIELDS[:place], value, *FIELDS[place + 1 :])]}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([], "it is no pickle of a dict of builtin types"),
+        ({1: 2, "entries": []}, "a name is no string"),
+        ({"revision": 3, "begin": 0}, "it has entries as well as changes, or neither"),
+        (CHANGES | ENTRIES, "it has entries as well as changes, or neither"),
+        (CHANGES | {"revision": 2}, "the revision is none, or smaller than an entry's"),
+        (CHANGES | {"revision": None}, "the revision is none, or smaller than an entry's"),
+        (CHANGES | {"begin": 4}, "the history does not begin at a revision of the store"),
+        (CHANGES | {"begin": "3"}, "the history does not begin at a revision of the store"),
+        (CHANGES | {"receipts": [REPEATING] * 300}, "its receipts are longer than itself"),
+        (entry_with(0, "no id"), "an entry has no id, or no tags"),
+        (entry_with(3, ["shop"]), "an entry has no id, or no tags"),
+        (entry_with(3, ("shop",) * 1_001), "an entry has no id, or no tags"),
+        (entry_with(10, 0), "an entry has no revision"),
+        (entry_with(1, 5), "a text is no string"),
+        (entry_with(2, 5), "a text is no string"),
+        (entry_with(3, (5,)), "a text is no string"),
+        (entry_with(4, 5), "a text is no string"),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_told(content: object, reason: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        decode(pickle.dumps(content, 5))
+    assert str(caught.value) == f"not a record of todo entries: {reason}"
+
+
+@pytest.mark.parametrize("begin", [None, 0, 1, 3])
+def test_a_history_begins_at_any_revision_that_the_store_has_had(begin: int | None) -> None:
+    record = decode(encode_changes(3, [ENTRY], [RECEIPT], begin=begin))
+    assert (record.revision, record.begin) == (3, begin)
+    assert (record.entries, record.changes, record.receipts) == ([], [ENTRY], [RECEIPT])
+
+
+def test_entries_begin_a_history_at_the_revision_of_the_store() -> None:
+    record = decode(encode(7, [ENTRY]))
+    assert (record.revision, record.begin) == (7, 7)
+    assert (record.entries, record.changes, record.receipts) == ([ENTRY], [], [])
+
+
+@pytest.mark.parametrize("revision", [0, 2**62])
+def test_a_store_has_had_none_or_very_many_revisions(revision: int) -> None:
+    assert decode(encode_changes(revision, [])).revision == revision
+    with pytest.raises(ValueError):
+        decode(encode_changes(-revision - 1, []))
+    with pytest.raises(ValueError):
+        decode(encode_changes(2**62 + 1, []))
+
+
+def test_the_first_revision_is_one() -> None:
+    assert decode(encode_changes(1, [replace(ENTRY, revision=1)])).changes[0].revision == 1
+
+
+def test_records_are_taken_in_the_order_in_which_they_were_stored() -> None:
+    contents = Contents()
+    contents.take(decode(encode_changes(3, [ENTRY])))
+    with pytest.raises(ValueError) as caught:
+        contents.take(decode(encode_changes(3, [ENTRY])))
+    assert str(caught.value) == "its changes are older than what stands before them"
+    contents.take(decode(encode_changes(7, [])))
+    with pytest.raises(ValueError) as caught:
+        contents.take(decode(encode(6, [ENTRY])))
+    assert str(caught.value) == "its entries are older than what stands before it"
+    assert contents.index.revision == 7
