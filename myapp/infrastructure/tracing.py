@@ -1,0 +1,63 @@
+"""Spans for OpenTelemetry, which is installed and set up by whoever wants them.
+
+OTEL_* variables say where spans go and how many; they are OpenTelemetry's own, and it reads
+them itself: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry import trace
+
+_CONTENT = ("url.path", "url.query")
+"""Attributes that may hold a tag, or what was searched for."""
+
+_PATIENCE = 5.0
+"""Seconds that the last spans may take, should nobody want to have them."""
+
+
+class TracingNotInstalled(Exception):
+    """Tracing is wished, and what it takes is not installed; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """What makes spans, and sends them from a thread of its own."""
+
+    provider: trace.TracerProvider
+    _shut_down: Callable[[], None]
+    _give_up: Callable[[], None]
+
+    async def close(self) -> None:
+        """Send what waits, and no more from then on."""
+        timer = asyncio.get_running_loop().call_later(_PATIENCE, self._give_up)
+        await asyncio.to_thread(self._shut_down)
+        timer.cancel()
+
+
+def open_tracing(version: str) -> Tracing:
+    """Answer what sends spans as OTLP over HTTP; raises TracingNotInstalled."""
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+        from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise TracingNotInstalled(
+            "TODOAPP_TRACING=true needs OpenTelemetry: install requirements/serve-tracing.txt,"
+            " or the extra myapp[tracing]."
+        ) from error
+
+    class WithoutContent(SpanProcessor):
+        def on_start(self, span: Span, parent_context: object = None) -> None:
+            for name in _CONTENT:
+                if span.attributes and name in span.attributes:
+                    span.set_attribute(name, "REDACTED")
+
+    named = Resource.create({"service.name": "todoapp", "service.version": version})
+    exporter = OTLPSpanExporter()
+    provider = TracerProvider(resource=named.merge(OTELResourceDetector().detect()))
+    provider.add_span_processor(WithoutContent())
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Tracing(provider, provider.shutdown, exporter.shutdown)

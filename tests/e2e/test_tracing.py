@@ -1,0 +1,132 @@
+"""Traces: what a collector of OpenTelemetry is told of requests."""
+
+import json
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+
+from tests.e2e.running_server import Launcher
+from tests.e2e.test_start_and_stop import assert_cannot_start
+
+_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+_PARENT = "00f067aa0ba902b7"
+
+
+class Collector(HTTPServer):
+    """Takes spans as OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp)."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.exports: list[ExportTraceServiceRequest] = []
+
+    @property
+    def url(self) -> str:
+        """What OTEL_EXPORTER_OTLP_ENDPOINT is to be."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def resources(self) -> list[ResourceSpans]:
+        """What was told, by whom it was."""
+        return [resource for export in self.exports for resource in export.resource_spans]
+
+    @property
+    def spans(self) -> list[Span]:
+        """All that was told."""
+        return [
+            span
+            for resource in self.resources
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/traces":
+            self.server.exports.append(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Answer a collector that listens."""
+    with Collector() as collector:
+        thread = Thread(target=collector.serve_forever)
+        thread.start()
+        yield collector
+        collector.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def traced(settings: dict[str, str], collector: Collector) -> dict[str, str]:
+    """Answer the settings of a service whose spans go to the collector."""
+    endpoint = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+    }
+    return settings | endpoint | {"TODOAPP_TRACING": "true"}
+
+
+def test_a_request_is_a_span_of_the_trace_that_the_client_names(
+    launcher: Launcher, traced: dict[str, str], collector: Collector
+) -> None:
+    server = launcher.serve(traced)
+    with server.client as client:
+        client.get("/todo/hush?at=hush", headers={"traceparent": f"00-{_TRACE}-{_PARENT}-01"})
+        client.get("/todo?search=hush")
+    ended = server.stop()
+
+    named, unnamed = sorted(collector.spans, key=lambda span: span.name, reverse=True)
+    assert (named.name, named.kind) == ("GET /todo/{id}", Span.SPAN_KIND_SERVER)
+    assert (named.trace_id.hex(), named.parent_span_id.hex()) == (_TRACE, _PARENT)
+    attributes = {a.key: a.value for a in named.attributes}
+    assert attributes["http.route"].string_value == "/todo/{id}"
+    assert attributes["http.response.status_code"].int_value == 422
+    assert (unnamed.name, unnamed.parent_span_id) == ("GET /todo", b"")
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    assert [line["trace_id"] for line in lines] == [_TRACE, unnamed.trace_id.hex()]
+    assert "hush" not in str(collector.exports)
+
+
+def test_the_service_has_a_name_of_its_own_or_the_one_that_it_is_given(
+    launcher: Launcher, traced: dict[str, str], collector: Collector
+) -> None:
+    for more in ({}, {"OTEL_SERVICE_NAME": "ours"}):
+        server = launcher.serve(traced | more)
+        with server.client as client:
+            client.get("/health/live")
+        server.stop()
+
+    names = [
+        attribute.value.string_value
+        for resource in collector.resources
+        for attribute in resource.resource.attributes
+        if attribute.key == "service.name"
+    ]
+    assert names == ["todoapp", "ours"]
+
+
+def test_without_what_it_takes_the_start_says_what_to_install(
+    launcher: Launcher, traced: dict[str, str]
+) -> None:
+    hidden = "import sys; sys.modules['opentelemetry.sdk'] = None"
+    program = f"{hidden}; from myapp.app import main; main()"
+
+    refused = launcher.run(traced, (sys.executable, "-c", program))
+
+    assert_cannot_start(refused, "TODOAPP_TRACING", "requirements/serve-tracing.txt")
