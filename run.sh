@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the locked versions into .venv, then does what is asked. Needs Python 3.11 or newer.
 #
-#   ./run.sh serve          start the service
+#   ./run.sh serve [ARG…]   start the service (--workers N: with so many processes)
 #   ./run.sh test [ARG…]    run the tests, with pytest's arguments if any
 #   ./run.sh install        only install, all that development needs
 #   ./run.sh storage …      look after the storage; so do export and import (see --help)
@@ -43,7 +43,7 @@ command=${1:-}
 case $command in
     serve)
         install serve
-        exec .venv/bin/python -m myapp.app
+        exec .venv/bin/python -m myapp serve "$@"
         ;;
     test)
         install dev

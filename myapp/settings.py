@@ -216,6 +216,8 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Answer the settings; raises InvalidSettings with everything that is wrong."""
+    if Path(".env").is_dir():  # which would be passed over
+        raise InvalidSettings("The file .env is a folder: put settings into a file instead.")
     try:
         return Settings()
     except ValidationError as error:

@@ -46,6 +46,11 @@ class ChangeFeed:
         self._failing = False
         self._closed = False
 
+    @property
+    def followers(self) -> int:
+        """The number of those who follow now."""
+        return len(self._followers)
+
     async def revision(self) -> int:
         """Answer the store's revision, now; may raise StorageUnavailable."""
         return await self._history.revision()

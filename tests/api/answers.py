@@ -13,10 +13,12 @@ JSON = {"Content-Type": "application/json"}
 
 STATUSES = {
     "malformed-request": 400,
+    "cross-site-request": 403,
     "not-found": 404,
     "todo-entry-not-found": 404,
     "change-not-found": 404,
     "method-not-allowed": 405,
+    "request-timeout": 408,
     "too-many-tags": 409,
     "id-taken": 409,
     "entry-changed-since": 409,
@@ -24,11 +26,16 @@ STATUSES = {
     "todo-entry-changed": 412,
     "todo-entry-exists": 412,
     "content-too-large": 413,
+    "uri-too-long": 414,
     "unsupported-media-type": 415,
+    "host-not-allowed": 421,
     "invalid-input": 422,
     "idempotency-key-reused": 422,
+    "headers-too-large": 431,
     "internal-error": 500,
+    "overloaded": 503,
     "storage-unavailable": 503,
+    "stopping": 503,
     "storage-full": 507,
 }
 """The status of every type of problem."""

@@ -27,6 +27,7 @@ from myapp.domain.todo_entry_repository import (
     TodoQuery,
 )
 from myapp.domain.todo_history import ChangePage, TodoHistory
+from myapp.infrastructure.api.handled_request import RequestObserver
 from myapp.settings import Settings
 from tests.storages import STORAGE_URLS
 
@@ -36,23 +37,45 @@ on_every_storage = pytest.mark.parametrize(
 """Marks tests, by default run on the pickle storage, whose answers depend on what is stored."""
 
 
-def build_app(storage_url: str, *, api_prefix: str = "") -> FastAPI:
+def build_app(
+    storage_url: str,
+    *,
+    api_prefix: str = "",
+    allowed_hosts: tuple[str, ...] = ("localhost",),
+    cors_origins: tuple[str, ...] = (),
+    observers: Sequence[RequestObserver] = (),
+) -> FastAPI:
     """Answer an application on the storage of this URL, whatever the environment says."""
-    settings = Settings(storage_url=storage_url, storage_dir=None, api_prefix=api_prefix)
-    return create_app(settings)
+    settings = Settings(
+        storage_url=storage_url,
+        storage_dir=None,
+        api_prefix=api_prefix,
+        allowed_hosts=allowed_hosts,
+        cors_origins=cors_origins,
+    )
+    return create_app(settings, observers=observers)
 
 
-def build_app_on(repository: TodoEntryRepository) -> FastAPI:
-    """Answer an application whose container has this repository in place of a storage."""
+def build_app_on(
+    repository: TodoEntryRepository,
+    new_id: Callable[[], UUID] | None = None,
+    observers: Sequence[RequestObserver] = (),
+) -> FastAPI:
+    """Answer an application whose container has this repository in place of a storage.
+
+    What makes ids may be replaced as well.
+    """
     settings = Settings(storage_url="pickle:///never-opened", storage_dir=None)
     container = ApplicationContainer(settings=settings)
     container.storage.override(providers.Factory(nullcontext, repository))
-    return create_app(settings, container)
+    if new_id is not None:
+        container.new_id.override(providers.Object(new_id))
+    return create_app(settings, container, observers)
 
 
 def open_client(app: FastAPI) -> TestClient:
     """Answer a client to be entered, which runs the lifespan; it follows no redirects."""
-    return TestClient(app, follow_redirects=False)
+    return TestClient(app, base_url="http://localhost", follow_redirects=False)
 
 
 @contextmanager
@@ -79,7 +102,7 @@ async def open_async_client(app: FastAPI) -> AsyncIterator[AsyncClient]:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
         transport = ASGITransport(serve)
-        async with AsyncClient(transport=transport, base_url="http://testserver") as http:
+        async with AsyncClient(transport=transport, base_url="http://localhost") as http:
             yield http
 
 

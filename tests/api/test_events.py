@@ -139,7 +139,7 @@ async def running(app: FastAPI, *, heartbeat: float = HEARTBEAT) -> AsyncIterato
             await app({**scope, "state": dict(state)}, receive, send)
 
         transport = ASGITransport(serve)
-        async with AsyncClient(transport=transport, base_url="http://testserver") as http:
+        async with AsyncClient(transport=transport, base_url="http://localhost") as http:
             yield Service(http, feed, serve)
 
 

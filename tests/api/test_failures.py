@@ -172,5 +172,5 @@ async def test_a_request_that_is_cut_short_is_told_to_come_back() -> None:
         request.cancel()
         response = await request
 
-    assert_problem(response, "storage-unavailable")
+    assert_problem(response, "stopping")
     assert int(response.headers["Retry-After"]) > 0

@@ -5,8 +5,9 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ BOTH_WAYS = pytest.mark.parametrize(
 BOTH_SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"]
 )
+READY = "/health/ready"
 
 BEGINNING, REST = b'{"content": "sent', b' slowly"}'
 HEAD = (
@@ -103,6 +105,83 @@ def test_a_stop_lets_a_request_in_flight_finish(
     assert entry["content"] == "sent slowly"
 
 
+def test_a_request_that_does_not_finish_in_time_is_given_up(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    server = launcher.serve(settings | {"TODOAPP_SHUTDOWN_TIMEOUT": "0.1"})
+
+    with request_in_flight(server) as connection:
+        ended = server.stop()
+        answer = read_all(connection)
+
+    assert ended.code == 0
+    assert "Traceback" not in ended.err
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"stopping" in answer
+
+
+def test_a_service_is_first_not_ready_and_then_not_there(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    """So that a load balancer may send clients elsewhere before they meet a closed port."""
+    server = launcher.serve(settings | {"TODOAPP_SHUTDOWN_DELAY": "3600"})
+
+    with server.client as client:
+        assert client.get(READY).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: client.get(READY).status_code == 503, "it is not ready")
+        with server.client as stranger:
+            told = stranger.get(READY).json()
+            added = stranger.post("/todo", json={"content": "one more"})
+    ended = server.stop(signal.SIGINT)
+
+    assert told["type"] == "/problems/stopping"
+    assert added.status_code == 201
+    assert ended.code == 0
+
+
+def test_the_end_of_its_terminal_is_a_stop_unless_it_is_to_be_ignored(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    nohup = required_program("nohup")
+    staying = launcher.serve(settings | {"TODOAPP_LOG_LEVEL": "ERROR"}, (nohup, *SERVE))
+    staying.process.send_signal(signal.SIGHUP)
+    with staying.client as client:
+        assert client.get(READY).status_code == 200
+    assert staying.stop().code == 0
+
+    going = launcher.serve(settings)
+    assert going.stop(signal.SIGHUP).code == 0
+
+
+def test_an_interrupt_while_modules_are_imported_shows_nothing(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    server = launcher.start(settings, (*COMMAND_LINE, "serve"))
+    wait_until(lambda: handles(server.pid, signal.SIGTERM), "it handles signals")
+
+    ended = server.stop(signal.SIGINT)
+
+    assert (ended.out, ended.err) == ("", "")
+    assert ended.code in (0, 130)  # which shells know an interrupt by
+
+
+@BOTH_SIGNALS
+def test_a_start_that_takes_long_can_be_stopped(
+    number: signal.Signals, launcher: Launcher, tmp_path: Path
+) -> None:
+    path = tmp_path / "todo.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        server = launcher.start(
+            {"TODOAPP_STORAGE_URL": f"sqlite:///{path}", "TODOAPP_STATEMENT_TIMEOUT": "3600"}
+        )
+        wait_until(lambda: has_open(server.pid, path), "it waits for the storage")
+        ended = server.stop(number)
+
+    assert ended == Ended(0, "", "")
+
+
 def test_a_second_ctrl_c_waits_for_nobody(server: RunningServer) -> None:
     with request_in_flight(server) as connection:
         server.process.send_signal(signal.SIGINT)
@@ -122,7 +201,7 @@ def test_a_second_process_on_a_folder_is_refused(
 
     assert_cannot_start(refused, str(folder), f"pid {server.pid}", "TODOAPP_STORAGE_DIR")
     with server.client as client:
-        assert client.get("/health/ready").status_code == 200
+        assert client.get(READY).status_code == 200
 
 
 def test_a_folder_is_free_again_once_its_process_was_killed(
@@ -131,7 +210,7 @@ def test_a_folder_is_free_again_once_its_process_was_killed(
     server.stop(signal.SIGKILL)
 
     with launcher.serve(settings).client as client:
-        assert client.get("/health/ready").status_code == 200
+        assert client.get(READY).status_code == 200
 
 
 def test_a_port_in_use_is_reported(
@@ -155,6 +234,41 @@ def test_a_port_that_is_taken_at_the_last_moment_is_reported_too(
     refused = launcher.run(settings, (strace, "-f", "-qq", "-o", log, *last_moment, *SERVE))
 
     assert_cannot_start(refused, "127.0.0.1:", "TODOAPP_PORT")
+
+
+def test_a_port_that_is_for_others_is_reported(
+    launcher: Launcher, settings: dict[str, str], tmp_path: Path
+) -> None:
+    strace = required_program("strace")
+    forbidden = ("-e", "trace=bind", "-e", "inject=bind:error=EACCES")
+    log = str(tmp_path / "strace.log")
+
+    refused = launcher.run(settings, (strace, "-f", "-qq", "-o", log, *forbidden, *SERVE))
+
+    assert_cannot_start(refused, "127.0.0.1:", "Permission denied", "TODOAPP_PORT")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"TODOAPP_STORAGE_DIR": "/dev/null/todos"}, "/dev/null"),
+        ({"TODOAPP_STORAGE_URL": "sqlite:////dev/null/todo.db"}, "/dev/null"),
+        ({"TODOAPP_STORAGE_URL": "postgresql://me:secret@127.0.0.1:9/todo"}, "127.0.0.1:9"),
+        ({"TODOAPP_LOG_FILE": "/dev/null/todo.log"}, "TODOAPP_LOG_FILE"),
+        ({"TODOAPP_WORKERS": "2"}, "myapp storage copy"),
+    ],
+    ids=["folder", "file", "server", "log file", "workers on a folder"],
+)
+def test_what_cannot_be_used_is_reported_in_one_line(
+    wrong: dict[str, str], named: str, launcher: Launcher, settings: dict[str, str]
+) -> None:
+    whole = wrong if "TODOAPP_STORAGE_URL" in wrong else settings | wrong
+
+    refused = launcher.run(whole)
+
+    assert_cannot_start(refused, named)
+    assert len(refused.err.splitlines()) == 1
+    assert "secret" not in refused.err
 
 
 def test_a_host_that_cannot_be_one_is_reported(
@@ -237,7 +351,7 @@ def test_a_host_beyond_loopback_is_warned_about(
 
     assert is_listening(server.port)
     ended = server.stop()
-    assert (f"WARNING __main__: TODOAPP_HOST={host}: " in ended.err) is is_warned
+    assert (f"TODOAPP_HOST={host}: " in ended.err) is is_warned
 
 
 def test_without_settings_the_entries_are_among_the_users_own_data(
@@ -296,12 +410,27 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1_024), b""))
 
 
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open."""
+    with suppress(FileNotFoundError):  # of one that it has just closed
+        return any(file.readlink() == path for file in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
 def assert_cannot_start(ended: Ended, *named: str) -> None:
     """Fail unless the start was refused with a message that names all of these."""
     assert ended.code == 1
     assert ended.out == ""
     assert "Traceback" not in ended.err
-    _, _, message = ended.err.partition("The todo service cannot start:\n")
+    beginning, _, message = ended.err.partition("The todo service cannot start:")
+    assert beginning == ""
     assert message
     assert [name for name in named if name not in message] == []
 

@@ -1,11 +1,18 @@
 """Whether the service lives, and whether it can do its work."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
+from myapp.application.readiness import Readiness, ServiceStopping
 from myapp.domain.errors import StorageFull, StorageUnavailable
-from myapp.infrastructure.api.dependencies import Service
-from myapp.infrastructure.api.problems import STORAGE_UNAVAILABLE, answers
+from myapp.infrastructure.api.problems import (
+    STOPPING,
+    STORAGE_UNAVAILABLE,
+    Rejection,
+    answers,
+)
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -16,17 +23,29 @@ class Health(BaseModel):
     status: str = Field(examples=["ready"])
 
 
+async def _readiness(request: Request) -> Readiness:
+    """Answer what the lifespan has put into the application's state."""
+    readiness: Readiness = request.state.readiness
+    return readiness
+
+
 @router.get("/live", responses=answers())
 async def live() -> Health:
     """Answer as long as the process does: if it does not, restart it."""
     return Health(status="live")
 
 
-@router.get("/ready", responses=answers(STORAGE_UNAVAILABLE))
-async def ready(service: Service) -> Health:
-    """Answer whether changes can be stored: if not, send requests elsewhere meanwhile."""
+@router.get("/ready", responses=answers(STORAGE_UNAVAILABLE, STOPPING))
+async def ready(readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
+    """Answer whether changes can be stored: if not, send requests elsewhere meanwhile.
+
+    The storage is tried at most once a second, however many ask. A service that was told to
+    stop is not ready from then on.
+    """
     try:
-        await service.check_ready()
+        await readiness.check()
+    except ServiceStopping as error:
+        raise Rejection(STOPPING, STOPPING.detail, headers={"Retry-After": "1"}) from error
     except StorageFull as error:
         raise StorageUnavailable(str(error)) from error
     return Health(status="ready")

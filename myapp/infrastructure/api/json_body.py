@@ -24,9 +24,6 @@ from myapp.infrastructure.api.problems import (
     shown,
 )
 
-BODY_MOST = 1_048_576
-"""Bytes of a body, at most."""
-
 MERGE_PATCH = "application/merge-patch+json"
 
 _JSON_PATCH = "application/json-patch+json"  # another format, and no merge patch
@@ -62,7 +59,7 @@ class JsonRoute(APIRoute):
 
 
 class JsonRequest(Request):
-    """A request whose body is JSON in UTF-8 of at most BODY_MOST bytes, or a problem.
+    """A request whose body is JSON in UTF-8, of no more bytes than may be, or a problem.
 
     `json` answers objects, arrays, strings, finite numbers that fit, booleans and null;
     RFC 8259 leaves to the implementation what it makes of the rest, and this one refuses.
@@ -72,12 +69,13 @@ class JsonRequest(Request):
         """Answer the bytes; raises Rejection before reading more than it would take."""
         if not hasattr(self, "_body"):
             _check_media_type(self)
+            most: int = self.app.state.max_body_bytes
             body = bytearray()
             # FastAPI's own limit answers in plain text where Content-Length tells the size.
             async for chunk in self.stream():
                 body += chunk
-                if len(body) > BODY_MOST:
-                    detail = f"The body has more than {BODY_MOST} bytes."
+                if len(body) > most:
+                    detail = f"The body has more than {most} bytes."
                     raise Rejection(CONTENT_TOO_LARGE, detail)
             if not body:
                 raise Rejection(MALFORMED_REQUEST, "The body is empty, not JSON.")

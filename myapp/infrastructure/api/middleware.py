@@ -3,40 +3,55 @@
 import logging
 import re
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from myapp.infrastructure.api.handled_request import (
+    HandledRequest,
+    RequestName,
+    RequestObserver,
+    current_request,
+)
 from myapp.infrastructure.api.problems import (
     INTERNAL_ERROR,
     MALFORMED_REQUEST,
-    STORAGE_UNAVAILABLE,
+    STOPPING,
     Rejection,
     path_of,
     problem_response,
 )
 
 _SANE_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_ID = re.compile(r"[0-9a-fA-F-]{36}")
+_PATH_SHOWN = 100
 
 _STOPPING = "The service is stopping and did not wait for this request to end."
 
 _log = logging.getLogger(__name__)
 
 
-class RequestLog:
-    """Names each request, logs a line about it, and answers 500 where nothing else did.
+class RequestObservation:
+    """Names each request, tells observers of it, and answers 500 where nothing else did.
 
     The name is the client's X-Request-Id if that is a sane token, and goes back to it.
     """
 
-    def __init__(self, app: ASGIApp, new_id: Callable[[], UUID]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        new_id: Callable[[], UUID],
+        observers: Sequence[RequestObserver],
+        trace_id_of: Callable[[Mapping[bytes, bytes]], str | None],
+    ) -> None:
         self._app = app
         self._new_id = new_id
+        self._observers = observers
+        self._trace_id_of = trace_id_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -44,41 +59,89 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         begin = perf_counter()
-        request_id = Headers(scope=scope).get("x-request-id", "")
-        if not _SANE_TOKEN.fullmatch(request_id):
-            request_id = str(self._new_id())
-        status = 0
+        for observer in self._observers:
+            observer.begin()
+        method: str = scope["method"]
+        name = self._name(scope)
+        current_request.set(name)
+        named = (b"x-request-id", name.request_id.encode("ascii"))
+        status = sent = 0
 
         async def send_named(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                status = int(message["status"])
+                message["headers"] = [*message["headers"], named]
+            else:
+                sent += len(message.get("body", b""))
             await send(message)
 
-        connection = HTTPConnection(scope)
         try:
             await self._app(scope, receive, send_named)
         except (Exception, CancelledError) as error:  # or the client would hear nothing
             if status:
                 raise
-            rejection = self._rejection(error, request_id)
-            await problem_response(connection, rejection)(scope, receive, send_named)
+            response = problem_response(HTTPConnection(scope), _rejection(error))
+            await response(scope, receive, send_named)
         finally:
-            _log.info(
-                "%s %s %d %.1f ms %s",
-                scope["method"],
-                path_of(connection),
-                status,
-                (perf_counter() - begin) * 1000,
-                request_id,
-            )
+            seconds = perf_counter() - begin
+            handled = _handled(scope, name, method, status, seconds, sent)
+            for observer in self._observers:
+                observer.end(handled)
 
-    def _rejection(self, error: BaseException, request_id: str) -> Rejection:
-        if isinstance(error, CancelledError):
-            return Rejection(STORAGE_UNAVAILABLE, _STOPPING, headers={"Retry-After": "1"})
-        _log.error("request %s failed", request_id, exc_info=error)
-        return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+    def _name(self, scope: Scope) -> RequestName:
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+        if not _SANE_TOKEN.fullmatch(request_id):
+            request_id = str(self._new_id())
+        return RequestName(request_id, self._trace_id_of(headers))
+
+
+def _rejection(error: BaseException) -> Rejection:
+    if isinstance(error, CancelledError):
+        return Rejection(STOPPING, _STOPPING, headers={"Retry-After": "1"})
+    _log.error("a request failed", exc_info=error)
+    return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+
+
+def _handled(
+    scope: Scope, name: RequestName, method: str, status: int, seconds: float, sent: int
+) -> HandledRequest:
+    """Answer what may be told: a path may hold a tag, and what is no id may hold anything."""
+    route = _route_of(scope)
+    path = None if route else _beginning(path_of(HTTPConnection(scope)))
+    entry_id: str | None = scope["path_params"].get("id") if route else None
+    if entry_id is not None and not _ID.fullmatch(entry_id):
+        entry_id = None
+    client: tuple[str, int] | None = scope.get("client")
+    return HandledRequest(
+        method,
+        route,
+        path,
+        entry_id,
+        status,
+        seconds,
+        sent,
+        name.request_id,
+        name.trace_id,
+        client[0] if client else None,
+    )
+
+
+def _route_of(scope: Scope) -> str | None:
+    if "endpoint" not in scope:
+        return None
+    route: str = (
+        scope["route"].path_format
+        if "route" in scope
+        else scope["app"].openapi_url  # which alone FastAPI does not tell of
+    )
+    return route
+
+
+def _beginning(path: str) -> str:
+    steps = path.split("/", 3)
+    return "/".join([*steps[:3], "..."] if len(steps) > 3 else steps)[:_PATH_SHOWN]
 
 
 class HeadAsGet:
@@ -105,7 +168,11 @@ class HeadAsGet:
                 is_complete = True
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self._app({**scope, "method": "GET"}, receive, send_without_content)
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, send_without_content)
+        finally:
+            scope.update({**as_get, "method": "HEAD"})  # for who asks which route it was
 
 
 class UnderPrefix:

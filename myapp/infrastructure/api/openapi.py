@@ -8,7 +8,7 @@ from myapp.infrastructure.api.change_schema import (
     EXAMPLE_PROSPECT,
     EXAMPLE_REMOVAL,
 )
-from myapp.infrastructure.api.problems import Problem
+from myapp.infrastructure.api.problems import CROSS_SITE_REQUEST, Problem
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY
 
 Document = dict[str, Any]  # OpenAPI 3.1: objects within objects
@@ -37,6 +37,9 @@ def complete(document: Document) -> None:
     schemas.update(problem.pop("$defs"), Problem=problem)
     for name, examples in _EXAMPLES.items():
         schemas[name]["examples"] = examples
+    for path in document["paths"].values():
+        if "get" in path:  # which does nothing that a page of another site could bring about
+            del path["get"]["responses"][f"{CROSS_SITE_REQUEST.status:d}"]
     for operation in _operations(document):
         # The first line of a docstring says what is done, the rest is for who wants more.
         summary, _, description = operation["description"].partition("\n")

@@ -196,8 +196,18 @@ MALFORMED_REQUEST = ProblemType(
     HTTPStatus.BAD_REQUEST,
     "The request is malformed",
     "The body is not JSON in UTF-8, or nested deeper than any entry; or the path or the"
-    " query is not UTF-8 once its percent-encoding is undone.",
+    " query is not UTF-8 once its percent-encoding is undone; or what was sent is not HTTP/1.1,"
+    " or could be taken for more than one thing.",
     "The body is not JSON: Expecting value at line 1, column 1.",
+)
+CROSS_SITE_REQUEST = ProblemType(
+    "cross-site-request",
+    HTTPStatus.FORBIDDEN,
+    "A page of another site asks for a change",
+    "A browser tells that the request comes from a page that is not of this service, and"
+    " nobody may change entries without the user's knowing. Whoever runs the service names the"
+    " origins whose pages may, in TODOAPP_CORS_ORIGINS.",
+    "Pages of https://elsewhere.example may not change anything here.",
 )
 NOT_FOUND = ProblemType(
     "not-found",
@@ -226,6 +236,14 @@ METHOD_NOT_ALLOWED = ProblemType(
     "The path does not take this method",
     "The Allow header lists the methods that the path takes.",
     "/todo does not take DELETE; it takes GET, HEAD, POST.",
+)
+REQUEST_TIMEOUT = ProblemType(
+    "request-timeout",
+    HTTPStatus.REQUEST_TIMEOUT,
+    "The request did not arrive in time",
+    "The head or the body of the request was not complete after the seconds that the service"
+    " waits for it. Nothing was done: send it again.",
+    "The body was not complete after 30 seconds.",
 )
 TOO_MANY_TAGS = ProblemType(
     "too-many-tags",
@@ -284,8 +302,17 @@ CONTENT_TOO_LARGE = ProblemType(
     "content-too-large",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "The body is too large",
-    "A body has 1 MiB (1,048,576 bytes) at most.",
+    "A body has 1 MiB (1,048,576 bytes) at most, unless whoever runs the service has set"
+    " another limit: `detail` tells which.",
     "The body has more than 1048576 bytes.",
+)
+URI_TOO_LONG = ProblemType(
+    "uri-too-long",
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    "The path or the query is too long",
+    "Neither the path nor the query may have more bytes than `detail` tells. Ask for less at"
+    " once.",
+    "The query has more than 32768 bytes.",
 )
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",
@@ -295,6 +322,23 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
     ' -H "Content-Type: application/json".',
     "The body is declared as application/x-www-form-urlencoded; with curl, add"
     ' -H "Content-Type: application/json".',
+)
+HOST_NOT_ALLOWED = ProblemType(
+    "host-not-allowed",
+    HTTPStatus.MISDIRECTED_REQUEST,
+    "The service does not go by this name",
+    "The Host header names a host that is not one of the service's names, as it does when a"
+    " page of another site has had its name lead here. Whoever runs the service names its"
+    " hosts in TODOAPP_ALLOWED_HOSTS.",
+    "'todo.example.org' is none of the hosts in TODOAPP_ALLOWED_HOSTS.",
+)
+HEADERS_TOO_LARGE = ProblemType(
+    "headers-too-large",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "The headers are too large, or too many",
+    "The head of a request has 64 KiB and 100 header fields at most, unless whoever runs the"
+    " service has set another limit.",
+    "The head of the request has more than 65536 bytes.",
 )
 INVALID_INPUT = ProblemType(
     "invalid-input",
@@ -321,6 +365,14 @@ INTERNAL_ERROR = ProblemType(
     " with the answer. A change may or may not have been made.",
     "The service failed unexpectedly.",
 )
+OVERLOADED = ProblemType(
+    "overloaded",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The service has too much to do",
+    "As many requests are being served, or as many connections are open, as may be at the"
+    " same time. Nothing was done: try again after the seconds that Retry-After gives.",
+    "As many requests are being served as may be at the same time.",
+)
 STORAGE_UNAVAILABLE = ProblemType(
     "storage-unavailable",
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -328,6 +380,15 @@ STORAGE_UNAVAILABLE = ProblemType(
     "Try again after the seconds that Retry-After gives; what was acknowledged before is"
     " safe.",
     "The storage cannot be written now.",
+)
+STOPPING = ProblemType(
+    "stopping",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The service is stopping",
+    "This process of the service is about to end, and takes no more work: try again after"
+    " the seconds that Retry-After gives, when another may be there. What was acknowledged is"
+    " safe.",
+    "The service is stopping.",
 )
 STORAGE_FULL = ProblemType(
     "storage-full",
@@ -341,10 +402,12 @@ PROBLEM_TYPES = {
     problem_type.slug: problem_type
     for problem_type in (
         MALFORMED_REQUEST,
+        CROSS_SITE_REQUEST,
         NOT_FOUND,
         TODO_ENTRY_NOT_FOUND,
         CHANGE_NOT_FOUND,
         METHOD_NOT_ALLOWED,
+        REQUEST_TIMEOUT,
         TOO_MANY_TAGS,
         ID_TAKEN,
         ENTRY_CHANGED_SINCE,
@@ -352,14 +415,29 @@ PROBLEM_TYPES = {
         TODO_ENTRY_CHANGED,
         TODO_ENTRY_EXISTS,
         CONTENT_TOO_LARGE,
+        URI_TOO_LONG,
         UNSUPPORTED_MEDIA_TYPE,
+        HOST_NOT_ALLOWED,
         INVALID_INPUT,
         IDEMPOTENCY_KEY_REUSED,
+        HEADERS_TOO_LARGE,
         INTERNAL_ERROR,
+        OVERLOADED,
         STORAGE_UNAVAILABLE,
+        STOPPING,
         STORAGE_FULL,
     )
 }
 
-ALWAYS = (MALFORMED_REQUEST, METHOD_NOT_ALLOWED, INTERNAL_ERROR)
-"""What any operation may answer."""
+ALWAYS = (
+    MALFORMED_REQUEST,
+    CROSS_SITE_REQUEST,
+    METHOD_NOT_ALLOWED,
+    REQUEST_TIMEOUT,
+    URI_TOO_LONG,
+    HOST_NOT_ALLOWED,
+    HEADERS_TOO_LARGE,
+    INTERNAL_ERROR,
+    OVERLOADED,
+)
+"""What any operation may answer; those that only read, no CROSS_SITE_REQUEST."""

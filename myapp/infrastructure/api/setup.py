@@ -1,10 +1,11 @@
 """The HTTP application: controllers, problems and middleware put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 from starlette.types import Lifespan
 
 from myapp import __version__
@@ -14,12 +15,23 @@ from myapp.infrastructure.api import (
     docs_controller,
     event_controller,
     health_controller,
+    metrics_controller,
     todo_controller,
 )
-from myapp.infrastructure.api.middleware import HeadAsGet, RequestLog, UnderPrefix, Utf8Target
+from myapp.infrastructure.api.handled_request import RequestObserver
+from myapp.infrastructure.api.limits import Limits
+from myapp.infrastructure.api.middleware import (
+    HeadAsGet,
+    RequestObservation,
+    UnderPrefix,
+    Utf8Target,
+)
 from myapp.infrastructure.api.openapi import complete
 from myapp.infrastructure.api.options import ApiOptions
+from myapp.infrastructure.api.origins import Origins
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
+from myapp.infrastructure.api.security_headers import SecurityHeaders
+from myapp.infrastructure.api.trace_context import received_trace_id, recorded_trace_id
 
 _DESCRIPTION = """\
 Todos that stay: what was acknowledged survives any crash.
@@ -52,11 +64,17 @@ class TodoApi(FastAPI):
 
 
 def create_api(
-    lifespan: Lifespan[FastAPI], *, options: ApiOptions, new_id: Callable[[], UUID]
+    lifespan: Lifespan[FastAPI],
+    *,
+    options: ApiOptions,
+    new_id: Callable[[], UUID],
+    observers: Sequence[RequestObserver] = (),
+    tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """Answer the application; the lifespan's state has to hold the `todo_service`.
 
-    `new_id` names requests.
+    `new_id` names requests, of which the observers are told. Spans are made by the provider,
+    if there is one.
     """
     app = TodoApi(
         title="Todo service",
@@ -68,7 +86,14 @@ def create_api(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={
+            "tracing": tracer_provider is not None,
+            "tracer_provider": tracer_provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,  # or the environment would be read
+        },
         generate_unique_id_function=lambda route: route.name,
     )
     for controller in (
@@ -77,12 +102,24 @@ def create_api(
         change_controller,
         event_controller,
         health_controller,
+        metrics_controller,
         docs_controller,
     ):
         app.include_router(controller.router)
     install_problem_handlers(app)
+    app.state.max_body_bytes = options.max_body_bytes
+    origins = Origins(options.cors_origins)
+    # From the inside to the outside: what is refused is observed too, and what fails is told
+    # to pages that may read it.
     app.add_middleware(Utf8Target)
     app.add_middleware(HeadAsGet)
     app.add_middleware(UnderPrefix, prefix=options.prefix)
-    app.add_middleware(RequestLog, new_id=new_id)
+    app.add_middleware(Limits, options=options, origins=origins)
+    app.add_middleware(
+        RequestObservation,
+        new_id=new_id,
+        observers=observers,
+        trace_id_of=recorded_trace_id if tracer_provider else received_trace_id,
+    )
+    app.add_middleware(SecurityHeaders, origins=origins)
     return app

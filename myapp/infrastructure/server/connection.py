@@ -1,23 +1,111 @@
-"""A client's connection, and when it is cut off."""
+"""A client's connection: what it may send, how slowly, and when it is cut off."""
 
 import asyncio
+import fcntl
+import logging
+import struct
+import termios
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
 
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from starlette.requests import HTTPConnection
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_STALLED = 10
-"""Seconds after which a client is cut off that has read nothing of a stream meanwhile."""
+from myapp.infrastructure.api.limits import REFUSAL
+from myapp.infrastructure.api.problems import (
+    HEADERS_TOO_LARGE,
+    OVERLOADED,
+    REQUEST_TIMEOUT,
+    URI_TOO_LONG,
+    ProblemType,
+    Rejection,
+    problem_response,
+)
+from myapp.infrastructure.api.security_headers import SECURITY_HEADERS
+from myapp.infrastructure.server.exchange import Exchange
+from myapp.infrastructure.server.options import ConnectionOptions
+from myapp.infrastructure.server.request_head import check_head, malformed, split_target
+
+_FIELDS_MOST = 100
+_PIPELINED_MOST = 64  # requests that wait for the answer to another one
+_OVERHEAD = 8  # bytes for each of a body: a chunk of one byte takes six
+_SLOWEST = 1_024  # bytes a second: who reads less is held not to read
+_TURNED_AWAY_MOST = 256  # connections that are told so; what is beyond is just closed
+_LINGER = 2.0  # seconds for a client to notice that it was answered, and to close
+_WARNED_AGAIN = 60.0  # seconds
+_PATH_TOLD = 200  # of a request that is refused before it is read
+
+_log = logging.getLogger(__name__)
+
+
+class _Stage(Enum):
+    """What is expected of the client."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+    END = auto()
+
+
+class _NothingMore(Exception):
+    """Stops the parser: what follows the last request is not looked at."""
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's connection, which cuts a client off that does not read what is streamed.
+    """Uvicorn's connection, within limits.
 
-    Whether the application waits to send more or has sent all: what waits takes memory, and
-    keeps the service from ending.
+    What is refused is answered by the application, with a problem, in its turn, and is the
+    last answer.
     """
 
-    _answered: RequestResponseCycle | None = None
+    options = ConnectionOptions()
+
+    _too_many = b""  # the answer to connections beyond those that may be
+    _warned = -_WARNED_AGAIN
+
+    _stage = _Stage.NOTHING
+    _requests = 0
+    _head_size = 0
+    _body_size = 0
+    _received = 0  # bytes since the stage was entered
+    _latest: Exchange | None = None
+    _answered: Exchange | None = None
+    _in_turn: tuple[Exchange, ...] = ()  # which wait for their answers
+    _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # uvloop's is one but in name
+        super().connection_made(transport)
+        if len(self.connections) > self.options.max_connections:
+            self._turn_away()
+        else:
+            self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stage = _Stage.END
+        self._set_deadline()
+        self._watch_no_more()
+        self._in_turn = ()
+        if self._answered is not None:
+            self.cycle = self._answered
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._stage is _Stage.END:
+            return
+        before = self._stage, self._requests
+        self._parse(data)
+        if (self._stage, self._requests) == before:
+            self._received += len(data)
+        else:
+            is_begun = before == (_Stage.NOTHING, self._requests - 1)
+            self._received = len(data) if is_begun and self._stage is _Stage.HEAD else 0
+            self._set_deadline()
+        self._check_received()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -28,33 +116,290 @@ class Connection(HttpToolsProtocol):
         self._watch_no_more()
 
     def shutdown(self) -> None:
-        super().shutdown()
+        if self._answered is None:
+            self._close_at_once()
+        elif self._latest is not None:
+            self._latest.keep_alive = False
+            self._watch()
+
+    # What the parser calls:
+
+    def on_message_begin(self) -> None:
+        if self._stage is _Stage.END:
+            raise _NothingMore
+        super().on_message_begin()
+        self._stage = _Stage.HEAD
+        self._requests += 1
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head_size += len(url)
+        if self._head_size > self.options.max_header_bytes:
+            raise self._head_too_large(URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value) + 3  # colon, CR, LF
+        if self._head_size > self.options.max_header_bytes:
+            raise self._head_too_large(HEADERS_TOO_LARGE)
+        if self._stage is _Stage.HEAD:  # what follows a body is not for before it
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > _FIELDS_MOST:
+            detail = f"The request has more than {_FIELDS_MOST} header fields."
+            raise Rejection(HEADERS_TOO_LARGE, detail)
+        version, method = self.parser.get_http_version(), self.parser.get_method().decode()
+        host, expects_continue = check_head(version, method, self.headers)
+        if self.parser.should_upgrade():
+            return  # it comes again, without the wish
+        path, query = split_target(self.url, host)
+        self.scope["http_version"], self.scope["method"] = version, method
+        self._name_target(path, query)
+        self._stage = _Stage.BODY
+        self._body_size = 0
+        is_modern = version == "1.1"
+        self._latest = self._exchange(
+            expect_100_continue=expects_continue and is_modern,
+            keep_alive=is_modern and self.parser.should_keep_alive(),
+        )
+        self._answer_in_turn(self._latest)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_size += len(body)
+        exchange = self._latest
+        if exchange is None or exchange.response_complete:
+            return
+        exchange.body += body
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
+
+    def on_message_complete(self) -> None:
+        exchange = self._latest
+        if exchange is None or self.parser.should_upgrade():
+            return
+        if len(self._in_turn) >= _PIPELINED_MOST:
+            exchange.keep_alive = False
+        exchange.more_body = False
+        exchange.message_event.set()
+        self._stage = _Stage.NOTHING if exchange.keep_alive else _Stage.END
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        answered, self._answered = self._answered, None
+        if answered is self._latest and self._stage is _Stage.NOTHING:
+            self._latest = None
+        if self.transport.is_closing() or answered is None:
+            return
+        if answered.is_last:
+            self._close()
+            return
+        self.flow.resume_reading()
+        if self._in_turn:
+            following, *others = self._in_turn
+            self._in_turn = tuple(others)
+            self._answer(following)
+        elif self._stage is _Stage.NOTHING:
+            self._set_deadline()
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            while data:
+                data = self._parse_until_upgrade(data)
+        except httptools.HttpParserError as error:
+            reason = error.__context__
+            if isinstance(reason, Rejection):
+                self._refuse(reason)
+            elif not isinstance(reason, _NothingMore):
+                self._refuse(malformed(str(error)))
+
+    def _parse_until_upgrade(self, data: bytes) -> bytes:
+        """Answer what is left to parse: a wish for another protocol is left out of a head.
+
+        The parser would take what follows it for that protocol, be it a body.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+            kept = [field for field in self.headers if field[0] != b"upgrade"]
+            request_line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+            head = b"".join([request_line, *(b"%b: %b\r\n" % field for field in kept)])
+            self.parser = httptools.HttpRequestParser(self)
+            return head + b"\r\n" + rest
+        return b""
+
+    def _name_target(self, path: bytes, query: bytes) -> None:
+        self.scope["path"] = unquote(path.decode("ascii"))
+        self.scope["raw_path"] = path
+        self.scope["query_string"] = query
+
+    def _exchange(self, *, expect_100_continue: bool, keep_alive: bool) -> Exchange:
+        return Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+
+    def _answer_in_turn(self, exchange: Exchange) -> None:
+        if self._answered is None:
+            self._answer(exchange)
+        else:
+            self.flow.pause_reading()
+            self._in_turn += (exchange,)
+
+    def _answer(self, exchange: Exchange) -> None:
+        self._answered = exchange
+        self._start_asgi_task(exchange, self.app)
+
+    # What clients may not:
+
+    def _check_received(self) -> None:
+        most = self.options.max_header_bytes
+        if self._stage is _Stage.HEAD and self._received > most:
+            self._refuse(self._head_too_large(HEADERS_TOO_LARGE))
+        elif self._stage is _Stage.BODY:
+            if self._received > most + _OVERHEAD * self._body_size:
+                self._refuse(malformed("there is more around the body's chunks than in them"))
+
+    def _head_too_large(self, problem_type: ProblemType) -> Rejection:
+        most = self.options.max_header_bytes
+        return Rejection(problem_type, f"The head has more than {most} bytes.")
+
+    def _set_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        seconds = self._patience()
+        if seconds is not None:
+            self._deadline = self.loop.call_later(seconds, self._be_late)
+
+    def _patience(self) -> float | None:
+        match self._stage:
+            case _Stage.HEAD:
+                return self.options.header_timeout
+            case _Stage.BODY:
+                return self.options.body_timeout
+            case _Stage.NOTHING if self._answered is None:
+                is_new = self._requests == 0
+                options = self.options
+                return options.header_timeout if is_new else options.keep_alive_timeout
+        return None
+
+    def _be_late(self) -> None:
+        """Refuse what has not arrived, unless it is not the client whom it waits for."""
+        self._deadline = None
+        waits = self._latest is not None and self._latest.waiting_for_100_continue
+        if self._stage is _Stage.NOTHING:
+            self._close_at_once()
+        elif self.flow.read_paused or (self._stage is _Stage.BODY and waits):
+            self._set_deadline()
+        else:
+            what = "head" if self._stage is _Stage.HEAD else "body"
+            detail = f"The {what} was not complete after {self._patience():g} seconds."
+            self._refuse(Rejection(REQUEST_TIMEOUT, detail))
+
+    def _refuse(self, rejection: Rejection) -> None:
+        is_under_way = self._stage is _Stage.BODY
+        self._stage = _Stage.END
+        self._set_deadline()
+        if not is_under_way:
+            self.scope["method"] = self.parser.get_method().decode() if self.url else "-"
+            self._name_target(self.url.partition(b"?")[0][:_PATH_TOLD] or b"/", b"")
+            self.scope["state"][REFUSAL] = rejection
+            exchange = self._exchange(expect_100_continue=False, keep_alive=False)
+            exchange.more_body = False
+            self._answer_in_turn(exchange)
+        elif self._latest is None or self._latest.response_complete:
+            self._close()
+        else:
+            self._latest.refuse(rejection)
+
+    def _turn_away(self) -> None:
+        now = self.loop.time()
+        if now - self._warned >= _WARNED_AGAIN:
+            type(self)._warned = now
+            most = self.options.max_connections
+            _log.warning("more than %d connections: TODOAPP_MAX_CONNECTIONS is reached", most)
+        if len(self.connections) > self.options.max_connections + _TURNED_AWAY_MOST:
+            self.transport.abort()
+        else:
+            self.transport.write(self._too_many)
+            self._close()
+
+    # How connections end:
+
+    def _close(self) -> None:
+        """Close once the client does, or soon.
+
+        If something of it was not read, closing at once would take the answer from it.
+        """
+        self._stage = _Stage.END
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._set_deadline()
+        self._deadline = self.loop.call_later(_LINGER, self._close_at_once)
+
+    def _close_at_once(self) -> None:
+        self.transport.close()
         self._watch()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answered is not None:
-            self.cycle = self._answered  # or another request that waits would be told of it
-        super().connection_lost(exc)
-        self._watch_no_more()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answered = cycle
-        super()._start_asgi_task(cycle, app)
-
     def _watch(self) -> None:
-        """See in a while whether anything has been read of what waits by now."""
+        """See in a while whether enough has been read of what waits by now.
+
+        Whether the application waits to send more or has sent all: what waits takes memory,
+        and keeps the service from ending.
+        """
         self._watch_no_more()
-        if self._answered is not None and self._answered.chunked_encoding:
-            waiting = self.transport.get_write_buffer_size()
-            self._stalled = self.loop.call_later(_STALLED, self._check, waiting)
+        if self.transport.get_write_buffer_size() > 0:
+            timeout = self.options.send_timeout
+            self._stalled = self.loop.call_later(timeout, self._check_sent, self._waiting())
 
     def _watch_no_more(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
 
-    def _check(self, waiting: int) -> None:
-        if 0 < waiting <= self.transport.get_write_buffer_size():
+    def _check_sent(self, before: int) -> None:
+        if before - self._waiting() < max(1, _SLOWEST * self.options.send_timeout):
             self.transport.abort()
         else:
             self._watch()
+
+    def _waiting(self) -> int:
+        """Answer the bytes that the client has not acknowledged."""
+        connection = self.transport.get_extra_info("socket")
+        (in_system,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
+        size: int = self.transport.get_write_buffer_size() + in_system
+        return size
+
+
+def connections(limits: ConnectionOptions) -> type[Connection]:
+    """Answer the connections of a service with these limits."""
+    response = problem_response(
+        HTTPConnection({"type": "http"}),
+        Rejection(
+            OVERLOADED,
+            "As many connections are open as may be at the same time.",
+            headers={"Retry-After": "1", "Connection": "close"},
+        ),
+    )
+    status = HTTPStatus(response.status_code)
+    fields = [b"%b: %b\r\n" % field for field in response.raw_headers + SECURITY_HEADERS]
+    status_line = f"HTTP/1.1 {status:d} {status.phrase}\r\n".encode("ascii")
+    answer = b"".join([status_line, *fields, b"\r\n", bytes(response.body)])
+
+    class LimitedConnection(Connection):
+        options = limits
+        _too_many = answer
+
+    return LimitedConnection

@@ -1,133 +1,113 @@
-"""The application as a process: its socket, its signals, why it could not start."""
+"""The application as a process: what it does with its clients when it starts and ends."""
 
 import asyncio
 import logging
-import signal
 import socket
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import ceil
+from time import monotonic
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import uvloop
+from starlette.applications import Starlette
 
-from myapp.infrastructure.server.connection import Connection
+from myapp.infrastructure.server.connection import connections
+from myapp.infrastructure.server.open_files import allow_open_files
+from myapp.infrastructure.server.options import ConnectionOptions
+from myapp.infrastructure.server.signals import on_stop
 
 _log = logging.getLogger(__name__)
 
-_FINISH_WITHIN = 30
-"""Seconds that requests in flight have to finish after a signal to stop."""
-
-_BACKLOG = 2_048
-
-
-class AddressUnavailable(OSError):
-    """The address cannot be listened on; the message says why and what to do."""
-
 
 def serve(
-    app: ASGIApp,
+    app: Starlette,
+    listener: socket.socket,
+    options: ConnectionOptions,
     *,
-    host: str,
-    port: int,
-    started: Callable[[int], None],
+    shutdown_delay: float,
+    shutdown_timeout: float,
+    started: Callable[[], None],
     stopping: Callable[[], None],
+    closing: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the requests in flight.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then finish the requests in flight.
 
-    Calls `started` with the port (0 asks for any that is free) once requests are taken, and
-    `stopping` once no more are, so that those end which have no end of their own.
-    Raises AddressUnavailable, and whatever the application's lifespan raises at its start.
+    Calls `started` once requests are taken; `stopping` at the signal, some seconds of delay
+    before no more connections are taken; then `closing`, so that those end which have no end
+    of their own. What takes longer than the timeout is given up, or does on a second SIGINT.
+    Raises whatever the application's lifespan raises at its start.
     """
-    listener = _bind(host, port)
-    application = _Application(app)
+    allow_open_files(options.max_connections)
     config = uvicorn.Config(
-        application,
-        loop="uvloop",
-        http=Connection,
+        app,
+        http=connections(options),
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_FINISH_WITHIN,
+        # Left to itself it would believe 127.0.0.1, and whom the environment names.
+        proxy_headers=bool(options.trusted_proxies),
+        forwarded_allow_ips=list(options.trusted_proxies),
+        timeout_graceful_shutdown=ceil(shutdown_timeout),
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)
+    server = _Server(config, shutdown_delay, started, stopping, closing)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(app, server, listener))
+
+
+async def _serve(app: Starlette, server: "_Server", listener: socket.socket) -> None:
+    """Serve within the application's lifespan; uvicorn would show tracebacks of its errors."""
     try:
-        _Server(config, lambda: started(listener.getsockname()[1]), stopping).run([listener])
-    except SystemExit:
-        if application.start_error is not None:
-            raise application.start_error from None
-        raise
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)  # now: the port may be free, yet taken a moment later
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no host has such a name"
-        raise AddressUnavailable(
-            f"{host}:{port} cannot be listened on ({reason}): stop what uses it, or"
-            " set TODOAPP_HOST and TODOAPP_PORT to another address."
-        ) from error
-    return listener
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    """End without complaint: uvicorn raises the signal again once it has finished."""
-    raise SystemExit(0)
+        async with app.router.lifespan_context(app) as state:
+            server.state = state or {}
+            await server.serve([listener])
+    except Exception:  # whatever it is, all that was acknowledged is safe
+        if not server.started:
+            raise
+        _log.exception("the service could not end as it should")
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which tells when it takes requests, and when it takes no more."""
+    """Uvicorn, which tells how far it has come, and keeps what it was told to itself."""
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        delay: float,
+        started: Callable[[], None],
+        stopping: Callable[[], None],
+        closing: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._delay = delay
         self._started = started
         self._stopping = stopping
+        self._closing = closing
+        self._close_at: float | None = None
+        self.state: Mapping[str, object] = {}
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Meanwhile signals end the service; uvicorn would raise them again afterwards."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state.update(self.state)
         await super().startup(sockets)
+        on_stop(self.handle_exit)
         self._started()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to take no more connections."""
+        if not await super().on_tick(counter):
+            return False
+        if self._close_at is None:
+            self._close_at = monotonic() + self._delay
+            self._stopping()
+        return self.force_exit or monotonic() >= self._close_at
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stopping()
+        self._closing()
         await super().shutdown(sockets)
-
-
-class _Application:
-    """The application, keeping why it could not start and logging why it could not end.
-
-    Uvicorn would show a traceback of both, and of an end that a second Ctrl-C cut short.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self.start_error: Exception | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def send_quietly(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "lifespan.startup.complete"
-            await send({**message, "message": ""})
-
-        try:
-            await self._app(scope, receive, send_quietly)
-        except Exception as error:  # whatever it is, serve() tells of it
-            if started:
-                _log.exception("the service could not end as it should")
-            else:
-                self.start_error = error

@@ -1,0 +1,94 @@
+"""Which requests are not even looked at."""
+
+from collections.abc import Mapping
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from myapp.infrastructure.api.hosts import Hosts
+from myapp.infrastructure.api.options import ApiOptions
+from myapp.infrastructure.api.origins import Origins
+from myapp.infrastructure.api.problems import (
+    CROSS_SITE_REQUEST,
+    HOST_NOT_ALLOWED,
+    OVERLOADED,
+    URI_TOO_LONG,
+    Rejection,
+    problem_response,
+    shown,
+)
+
+REFUSAL = "myapp.refusal"
+"""Where a request's state has the Rejection that the server wants it answered with."""
+
+_HEALTH = ("/health/live", "/health/ready")
+_STREAMS = ("/todo/events",)
+_METRICS = ("/metrics",)
+
+_NO_STATE: Mapping[str, object] = {}
+
+Headers = Mapping[bytes, bytes]
+
+
+class Limits:
+    """Refuses what is addressed to another host, comes from another site, or is too much.
+
+    Whoever looks after the service is let through however much there is to do, and asks for
+    its health under whatever name. Streams have no end, and take no time: they are as many
+    as there may be connections.
+    """
+
+    def __init__(self, app: ASGIApp, options: ApiOptions, origins: Origins) -> None:
+        self._app = app
+        self._hosts = Hosts(options.allowed_hosts)
+        self._origins = origins
+        self._most = options.max_requests
+        self._longest = options.max_query_bytes
+        self._for_any_host = _with_and_without(options.prefix, _HEALTH)
+        self._uncounted = _with_and_without(options.prefix, _HEALTH + _METRICS + _STREAMS)
+        self._served = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        app = self._app
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers: Headers = dict(scope["headers"])
+        rejection = scope.get("state", _NO_STATE).get(REFUSAL) or self._rejection(
+            scope, headers
+        )
+        is_counted = scope["path"] not in self._uncounted
+        if rejection is None and is_counted and self._served >= self._most:
+            rejection = Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
+        if rejection is not None:
+            app = problem_response(HTTPConnection(scope), rejection)
+        else:
+            app = self._origins.preflight(scope["method"], headers) or app
+        self._served += is_counted
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._served -= is_counted
+
+    def _rejection(self, scope: Scope, headers: Headers) -> Rejection | None:
+        host = headers.get(b"host")
+        if host is not None and not self._hosts.include(host):
+            if scope["path"] not in self._for_any_host:
+                told = shown(host.decode("latin-1"))
+                detail = f"{told!r} is none of the hosts in TODOAPP_ALLOWED_HOSTS."
+                return Rejection(HOST_NOT_ALLOWED, detail)
+        if not self._origins.may_ask(scope["method"], headers):
+            origin = shown(headers.get(b"origin", b"another site").decode("latin-1"))
+            detail = f"Pages of {origin} may not change anything here."
+            return Rejection(CROSS_SITE_REQUEST, detail)
+        for what, size in (("path", scope.get("raw_path")), ("query", scope["query_string"])):
+            if size is not None and len(size) > self._longest:
+                detail = f"The {what} has more than {self._longest} bytes."
+                return Rejection(URI_TOO_LONG, detail)
+        return None
+
+
+def _with_and_without(prefix: str, paths: tuple[str, ...]) -> frozenset[str]:
+    """Answer the paths as a proxy may ask for them: it cuts the prefix off or not."""
+    return frozenset({*paths, *(f"{prefix}{path}" for path in paths)})
