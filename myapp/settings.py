@@ -30,6 +30,7 @@ _DAY = 86_400
 _SECONDS = f"a number of seconds above 0, and up to {_DAY}"
 _COUNT = "a whole number from 1 to {}"
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -63,7 +64,8 @@ def _host(name: str) -> str:
 def _origin(origin: str) -> str:
     if not _ORIGIN.fullmatch(origin.lower()):
         raise ValueError("must be origins such as https://app.example.org, separated by commas")
-    return origin.lower()
+    scheme, _, place = origin.lower().partition("://")
+    return f"{scheme}://{place.removesuffix(_DEFAULT_PORTS[scheme])}"  # as browsers send it
 
 
 def _network(text: str) -> str:

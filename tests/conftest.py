@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("default", deadline=None)
+settings.register_profile("mutation", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("default")
 
 

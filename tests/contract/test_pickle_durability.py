@@ -24,6 +24,7 @@ from myapp.domain.todo_entry_repository import (
     TodoEntryRepository,
     TodoQuery,
 )
+from myapp.infrastructure.database import journal_writer
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
 from tests.contract.entries import LATER, NOON, entries_of, new_entry, save
@@ -243,6 +244,43 @@ async def test_what_has_become_of_the_journal_is_logged_with_its_name(
     with pytest.raises(StorageUnavailable):
         await repository.save(new_entry())
     assert caplog.records[0].getMessage() == f"{path} cannot be written: {reason.format(path)}"
+
+
+async def test_that_a_journal_cannot_be_compacted_is_logged(
+    repository: TodoEntryRepository,
+    disk: SlowDisk,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_path: Path) -> int:
+        raise OSError(errno.EIO, "the disk fails")
+
+    monkeypatch.setattr(journal_writer, "_COMPACT_BEYOND", 4)
+    monkeypatch.setattr(disk, "create", refuse)
+    entry = await save(repository, new_entry())
+    for number in range(10):
+        await repository.history.forget(keep=0, receipts_before=NOON)
+        entry = await save(repository, entry.change(at=LATER, content=f"{number}"))
+    path = tmp_path / "todo" / "todo.journal"
+    assert caplog.records[0].getMessage() == (
+        f"{path} could not be compacted: [Errno {errno.EIO}] the disk fails"
+    )
+
+
+async def test_that_a_torn_tail_is_put_aside_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "todo.journal"
+    async with open_pickle_storage(tmp_path):
+        pass
+    _append(path)
+    async with open_pickle_storage(tmp_path):
+        pass
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} ended in 9 bytes of a write that was never acknowledged;"
+        f" moved to {tmp_path / 'todo.torn'}"
+    ]
 
 
 async def test_neither_a_change_nor_its_receipt_is_seen_before_it_is_durable(

@@ -9,7 +9,7 @@ import pytest
 from myapp.domain.change import Change, ChangeKind
 from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import TodoEntryRepository
+from myapp.domain.todo_entry_repository import Receipt, TodoEntryRepository
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
 from tests.contract.entries import LATER, NOON, new_entry, save
 from tests.saving import save_all
@@ -65,3 +65,32 @@ async def test_a_restored_entry_is_known_as_restored_after_a_compaction(
         found = await repository.history.change(restored.revision)
         assert (found, found.kind) == (restored, ChangeKind.RESTORED)
         assert found.before == removed
+
+
+async def test_what_is_forgotten_stays_so_once_something_is_stored_after_it(
+    tmp_path: Path,
+) -> None:
+    async with open_pickle_storage(tmp_path) as repository:
+        entry = await edit(repository, await save(repository, new_entry()), 5)
+        await repository.history.forget(keep=2, receipts_before=NOON)
+        await edit(repository, entry, 1)
+        kept = await changes_after(repository, 4)
+    async with open_pickle_storage(tmp_path) as repository:
+        assert await changes_after(repository, 4) == kept
+        with pytest.raises(HistoryForgotten):
+            await repository.history.changes(3, limit=1)
+
+
+async def test_as_much_of_a_journal_is_of_no_use_after_reopening_as_before(
+    tmp_path: Path,
+) -> None:
+    async with open_pickle_storage(tmp_path) as repository:
+        entry = await edit(repository, await save(repository, new_entry()), 20)
+        for key in ("8e03978e", "a7d5b1c2", "5b1c2a7d"):
+            await repository.save(receipt=Receipt(key=key, digest="a digest", at=NOON))
+        await repository.history.forget(keep=2, receipts_before=NOON)
+        await edit(repository, entry, 1)
+        dead = repository.use().dead
+    assert dead
+    async with open_pickle_storage(tmp_path) as repository:
+        assert repository.use().dead == dead

@@ -81,6 +81,11 @@ def test_a_store_has_had_none_or_very_many_revisions(revision: int) -> None:
         decode(encode_changes(2**62 + 1, []))
 
 
+def test_an_entry_has_a_thousand_tags_at_most() -> None:
+    record = decode(pickle.dumps(entry_with(3, ("shop",) * 1_000), 5))
+    assert len(record.entries[0].tags) == 1_000
+
+
 def test_the_first_revision_is_one() -> None:
     assert decode(encode_changes(1, [replace(ENTRY, revision=1)])).changes[0].revision == 1
 

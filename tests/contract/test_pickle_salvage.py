@@ -6,7 +6,7 @@ import pytest
 
 from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.errors import StorageDamaged
-from myapp.infrastructure.database.frames import FRAMES_BEGIN
+from myapp.infrastructure.database.frames import FRAMES_BEGIN, frame
 from myapp.infrastructure.database.pickle_salvage import Report, check, salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
 from tests.contract.entries import LATER, entries_of, new_entry, save
@@ -50,6 +50,18 @@ async def test_a_check_tells_where_and_how_a_journal_is_damaged(
     with pytest.raises(StorageDamaged) as caught:
         check(tmp_path)
     assert str(caught.value).startswith(f"{path} is damaged at offset {told_at}: {reason}. ")
+
+
+async def test_a_check_tells_of_a_frame_that_holds_no_record(tmp_path: Path) -> None:
+    path = await _fill(tmp_path)
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(frame(b"no record"))
+    with pytest.raises(StorageDamaged) as caught:
+        check(tmp_path)
+    assert str(caught.value).startswith(
+        f"{path} is damaged at offset {size}: not a record of todo entries: it is no pickle"
+    )
 
 
 async def test_a_salvage_tells_what_it_has_saved_and_what_it_could_not_read(

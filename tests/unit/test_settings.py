@@ -136,6 +136,15 @@ def test_what_connections_may_do_can_be_set(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_the_default_port_of_an_origin_is_left_out_as_browsers_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = settings_with(
+        monkeypatch, TODOAPP_CORS_ORIGINS="https://a:443 http://b:80 http://c:443 https://d:80"
+    )
+    assert settings.cors_origins == ("https://a", "http://b", "http://c:443", "https://d:80")
+
+
 def test_hosts_may_be_any(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_with(monkeypatch, TODOAPP_ALLOWED_HOSTS="*").allowed_hosts == ("*",)
 
@@ -255,6 +264,12 @@ def test_a_file_env_that_is_no_text_is_named(
     (folder / ".env").write_bytes(b"TODOAPP_HOST=\xff\n")
     (line,) = complaints_about(monkeypatch)
     assert ".env" in line and "UTF-8" in line
+
+
+def test_a_file_env_that_is_a_folder_is_named(folder: Path) -> None:
+    (folder / ".env").mkdir()
+    with pytest.raises(InvalidSettings, match=r"\.env is a folder"):
+        load_settings()
 
 
 def test_a_wrong_value_in_the_file_env_is_reported(

@@ -388,6 +388,23 @@ def test_a_change_of_content_and_state_happens_at_one_moment() -> None:
     assert changed.updated_at == LATER
 
 
+CHANGES_IN_TIME: dict[str, Callable[[datetime], TodoEntry]] = {
+    "change": lambda at: entry_of().change(at=at, content="buy rye bread"),
+    "complete": lambda at: entry_of().complete(at=at),
+    "remove": lambda at: entry_of().remove(at=at),
+    "add tag": lambda at: entry_of().add_tag("home", at=at),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES_IN_TIME)
+def test_the_time_of_a_change_is_kept_in_utc_and_needs_an_offset(name: str) -> None:
+    changed = CHANGES_IN_TIME[name](LATER.astimezone(EAST))
+    assert (changed.updated_at, changed.updated_at.tzinfo) == (LATER, UTC)
+    with pytest.raises(InvalidValue, match="offset") as caught:
+        CHANGES_IN_TIME[name](datetime(2026, 11, 21, 12))
+    assert caught.value.field == "updated_at"
+
+
 def test_a_change_to_what_is_there_in_another_spelling_changes_nothing() -> None:
     entry = entry_of("café", notes="a\nb", tags=("a", "b"), due=Due(NOON))
     same = entry.change(

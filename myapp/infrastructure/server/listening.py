@@ -42,7 +42,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket, host: str) -> str:
-    """Answer the URL of what listens, under the name that it was given."""
+    """Answer the URL of what listens, under the name that it was given, if that is one."""
+    if host in ("0.0.0.0", "::", ""):  # nosec B104  # of every address, and nobody's
+        host = "localhost"
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 

@@ -50,6 +50,7 @@ class Connections:
             connect_args=dict(dialect.connect_arguments(options)),
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
+            hide_parameters=True,
             pool_size=options.pool_size,
             max_overflow=0,
             pool_timeout=options.connection_timeout,
@@ -155,6 +156,6 @@ def is_lost(error: Exception) -> bool:
 
 
 def brief(error: Exception) -> str:
-    """Answer an error of the libraries in a line, without the statement and its values."""
+    """Answer the first line of a library's error: what follows tells values and rows."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return " ".join(f"{type(cause).__name__}: {cause}".split())
+    return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"

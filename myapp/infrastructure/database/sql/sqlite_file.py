@@ -77,7 +77,11 @@ def _use_write_ahead_log(file: sqlite3.Connection, timeout: float) -> None:
 
 def _migrate(file: sqlite3.Connection, path: Path) -> None:
     engine = create_engine(
-        "sqlite://", creator=lambda: file, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+        "sqlite://",
+        creator=lambda: file,
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
     )
     with engine.connect() as connection:
         if suffices(schema_of(connection)):
