@@ -35,6 +35,7 @@ def entry_with(place: int, value: object) -> dict[str, Any]:
     ("content", "reason"),
     [
         ([], "it is no pickle of a dict of builtin types"),
+        (CHANGES | {"begin": 2.5}, "it is no pickle of a dict of builtin types"),
         ({1: 2, "entries": []}, "a name is no string"),
         ({"revision": 3, "begin": 0}, "it has entries as well as changes, or neither"),
         (CHANGES | ENTRIES, "it has entries as well as changes, or neither"),
