@@ -393,7 +393,6 @@ def test_a_wish_that_makes_no_sense_is_not_granted(client: TestClient, wish: str
         ("Range", "bytes=0-0"),
         ("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ("If-Unmodified-Since", "nonsense"),
-        ("Host", "evil.example"),
         ("X-Forwarded-Prefix", "/evil"),
         ("X-Forwarded-Host", "evil.example"),
         ("Forwarded", "host=evil.example"),

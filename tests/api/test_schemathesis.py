@@ -22,7 +22,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[ASGI
         urls = [url_in(tmp_path_factory.mktemp(kind)) for kind, url_in in STORAGE_URLS.items()]
         # An application takes any mapping, not only dicts.
         apps = [cast(ASGIApp, build_app(url)) for url in urls]
-        yield cycle([opened.enter_context(ASGIClient(app)) for app in apps])
+        yield cycle([opened.enter_context(ASGIClient(app, "http://localhost")) for app in apps])
 
 
 @SCHEMA.parametrize()

@@ -16,6 +16,7 @@ from tests.api.applications import build_app_on
 from tests.api.documented import SCHEMA, Case
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 
+_URL = "http://localhost"
 _SESSIONS = int(os.environ.get("SCHEMATHESIS_SESSIONS", "10"))
 
 
@@ -28,7 +29,7 @@ class Sessions(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class made
         app = build_app_on(InMemoryTodoEntryRepository(), lambda: UUID(int=next(numbers)))
         self._opened = ExitStack()
         # An application takes any mapping, not only dicts.
-        self._client = self._opened.enter_context(ASGIClient(cast(ASGIApp, app)))
+        self._client = self._opened.enter_context(ASGIClient(cast(ASGIApp, app), _URL))
 
     def teardown(self) -> None:
         """End a session."""
@@ -36,7 +37,7 @@ class Sessions(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a class made
 
     def get_call_kwargs(self, case: Case) -> dict[str, Any]:
         """Answer how schemathesis calls the application."""
-        return {"session": self._client, "base_url": "http://localhost"}
+        return {"session": self._client, "base_url": _URL}
 
 
 def test_every_answer_in_a_session_is_as_documented() -> None:

@@ -199,6 +199,7 @@ def test_every_operation_works_with_what_the_page_fills_in(
         ("POST", "/todo/changes/{revision}/undo"): "200",
         ("GET", "/health/live"): "200",
         ("GET", "/health/ready"): "200",
+        ("GET", "/metrics"): "200",
         ("GET", "/problems/{slug}"): "200",
     }
 

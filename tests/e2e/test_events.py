@@ -68,7 +68,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 def over(server: RunningServer) -> int:
     """Answer how many streams are over, according to the log."""
-    return log(server).count("GET /todo/events 200 ")
+    return log(server).count('"route":"/todo/events","status":200,')
 
 
 def log(server: RunningServer) -> str:

@@ -17,5 +17,5 @@ class ApiOptions:
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     cors_origins: tuple[str, ...] = ()
     max_requests: int = 1_024
-    max_query_bytes: int = 32_768
+    max_query_bytes: int = 131_072
     max_body_bytes: int = 1_048_576

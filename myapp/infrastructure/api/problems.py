@@ -312,7 +312,7 @@ URI_TOO_LONG = ProblemType(
     "The path or the query is too long",
     "Neither the path nor the query may have more bytes than `detail` tells. Ask for less at"
     " once.",
-    "The query has more than 32768 bytes.",
+    "The query has more than 131072 bytes.",
 )
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",
@@ -338,7 +338,7 @@ HEADERS_TOO_LARGE = ProblemType(
     "The headers are too large, or too many",
     "The head of a request has 64 KiB and 100 header fields at most, unless whoever runs the"
     " service has set another limit.",
-    "The head of the request has more than 65536 bytes.",
+    "The head of the request has more than 262144 bytes.",
 )
 INVALID_INPUT = ProblemType(
     "invalid-input",

@@ -14,7 +14,7 @@ class ConnectionOptions:
     """
 
     max_connections: int = 16_384
-    max_header_bytes: int = 65_536
+    max_header_bytes: int = 262_144
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     send_timeout: float = 10.0
