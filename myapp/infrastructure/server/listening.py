@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _BACKLOG = 2_048
 
@@ -42,15 +42,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket, host: str) -> str:
-    """Answer the URL of what listens, under the name that it was given, if that is one."""
-    if host in ("0.0.0.0", "::", ""):  # nosec B104  # of every address, and nobody's
+    """Answer the URL of what listens, under a name that leads there."""
+    address = _address(host)
+    if address is not None and address.is_unspecified:  # which stands for all there are
         host = "localhost"
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 
 
 def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None
