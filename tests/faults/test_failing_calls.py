@@ -164,7 +164,7 @@ class _Victim:
                 promises.take(message)
             asyncio.run(check_start(self._folder, self._storage.opened, promises))
             return self._outcome(fault, told, code)
-        except Exception as error:
+        except Exception as error:  # whichever it is, it needs to be known by what
             error.add_note(f"with {fault}")
             raise
 
