@@ -1,14 +1,13 @@
 """The application: container, lifespan and controllers; `python -m myapp.app` serves it."""
 
+if __name__ == "__main__":  # first: Ctrl-C ends it even while all else is imported
+    from myapp.infrastructure.server import signals
+
+    signals.on_stop(signals.leave_content)
+
 import asyncio
-import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from errno import EMFILE
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dependency_injector import providers
 from fastapi import FastAPI
@@ -19,17 +18,9 @@ from myapp.container import ApplicationContainer
 from myapp.infrastructure.api.event_stream import EventStreams
 from myapp.infrastructure.api.handled_request import RequestObserver
 from myapp.infrastructure.api.setup import create_api
-from myapp.infrastructure.database.errors import StorageOpeningError
-from myapp.infrastructure.database.storage import check_shareable
-from myapp.infrastructure.logs.setup import set_up_logs
-from myapp.infrastructure.metrics.workers import WorkerPlace
-from myapp.infrastructure.server import serving, signals
-from myapp.infrastructure.server.listening import listen, url_of
-from myapp.infrastructure.server.supervisor import Tell, WorkerCannotStart, supervise
-from myapp.infrastructure.tracing import TracingNotInstalled, open_tracing
-from myapp.settings import InvalidSettings, Settings, load_settings, masked
-
-_FAILURES = (StorageOpeningError, TracingNotInstalled, OSError)
+from myapp.infrastructure.tracing import open_tracing
+from myapp.processes import serve
+from myapp.settings import Settings
 
 
 def create_app(
@@ -51,8 +42,11 @@ def create_app(
         async with AsyncExitStack() as stack:
             if tracing is not None:
                 stack.push_async_callback(tracing.close)
-            repository = await stack.enter_async_context(container.storage())
-            container.repository.override(providers.Object(metrics.measured(repository)))
+            storage = await stack.enter_async_context(container.storage())
+            repository = metrics.measured(storage)
+            if tracing is not None:
+                repository = tracing.traced(repository)
+            container.repository.override(providers.Object(repository))
             service, feed = container.todo_service(), container.change_feed()
             bus = container.message_bus()
             bus.subscribe(feed.wake)
@@ -81,90 +75,9 @@ def create_app(
     )
 
 
-def serve(settings: Settings) -> None:
-    """Serve until told to stop; raises what keeps the service from starting."""
-    signals.on_stop(signals.leave_content)
-    observers = _set_up_logs(settings)
-    with listen(settings.host, settings.port) as listener:
-        started = partial(_tell_where, settings, url_of(listener, settings.host))
-        if settings.workers == 1:
-            container = ApplicationContainer(settings=settings)
-            _serve(container, observers, listener, started)
-        else:
-            asyncio.run(_prepare_for_several(settings))
-            with TemporaryDirectory(prefix="todoapp-") as folder:
-                work = partial(_work, settings, listener, Path(folder))
-                supervise(work, listener, workers=settings.workers, started=started)
-
-
 def main(workers: int | None = None) -> None:
     """Serve as the settings say; a start that fails says why, and exits with 1."""
-    try:
-        settings = load_settings()
-        serve(settings.model_copy(update={"workers": workers or settings.workers}))
-    except (InvalidSettings, WorkerCannotStart, *_FAILURES) as error:
-        reason = str(error)
-        if isinstance(error, OSError) and error.errno == EMFILE:
-            reason += ": let the system allow more of them (ulimit -n)."
-        separator = "\n" if "\n" in reason else " "
-        sys.exit(f"The todo service cannot start:{separator}{reason}")
-
-
-def _set_up_logs(settings: Settings) -> Sequence[RequestObserver]:
-    """Answer what logs requests; workers may share a file."""
-    return set_up_logs(
-        level=settings.log_level,
-        form=settings.log_format,
-        file=settings.log_file,
-        requests=settings.access_log,
-    )
-
-
-async def _prepare_for_several(settings: Settings) -> None:
-    """Do once what each worker would find undone; raises StorageOpeningError."""
-    check_shareable(settings.storage)
-    async with ApplicationContainer(settings=settings).storage():
-        pass
-
-
-def _tell_where(settings: Settings, url: str) -> None:
-    print(f"Todo service {__version__}. Stop it with Ctrl-C.")
-    print(f"  storage  {masked(settings.storage)}")
-    print(f"  address  {url}/todo")
-    print(f"  docs     {url}/docs", flush=True)
-
-
-def _work(
-    settings: Settings, listener: socket.socket, folder: Path, number: int, tell: Tell
-) -> None:
-    """Serve as one of several processes, which share a folder."""
-    try:
-        observers = _set_up_logs(settings)
-        place = providers.Object(WorkerPlace(folder, number))
-        container = ApplicationContainer(settings=settings, worker_place=place)
-        _serve(container, observers, listener, partial(tell, None))
-    except _FAILURES as error:
-        tell(str(error))
-
-
-def _serve(
-    container: ApplicationContainer,
-    observers: Sequence[RequestObserver],
-    listener: socket.socket,
-    started: Callable[[], None],
-) -> None:
-    """Serve what the container holds, in this process."""
-    settings = container.settings()
-    serving.serve(
-        create_app(settings, container, observers),
-        listener,
-        settings.connection_options,
-        shutdown_delay=settings.shutdown_delay,
-        shutdown_timeout=settings.shutdown_timeout,
-        started=started,
-        stopping=lambda: container.readiness().stop(),
-        closing=lambda: container.change_feed().close(),
-    )
+    serve(create_app, workers)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Annotated, Any, BinaryIO, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -92,20 +92,16 @@ def serve(
 @storage.command()
 def status(url: Url = None, as_json: Json = False) -> None:
     """Say what the storage holds."""
-    with _explained():
-        place, archive = _archive(url)
-        found = asyncio.run(archive.status())
-        tell({"storage": masked(place), **_members(found)}, as_json)
+    with _reported(url, as_json) as (_, archive, report):
+        report |= _members(asyncio.run(archive.status()))
 
 
 @storage.command()
 def migrate(url: Url = None, as_json: Json = False) -> None:
     """Bring the storage to the newest schema; one that is not there yet is made."""
-    with _explained():
-        place, archive = _archive(url)
+    with _reported(url, as_json) as (_, archive, report):
         asyncio.run(archive.migrate())
-        found = asyncio.run(archive.status())
-        tell({"storage": masked(place), "schema": found.schema}, as_json)
+        report["schema"] = asyncio.run(archive.status()).schema
 
 
 @storage.command()
@@ -114,26 +110,24 @@ def check(url: Url = None, as_json: Json = False) -> None:
 
     A folder is taken for that of a pickle storage. If something is wrong, this exits with 3.
     """
-    with _explained():
-        if url and "://" not in url:
-            url = pickle_url(Path(url))
-        place, archive = _archive(url)
+    if url and "://" not in url:
+        url = pickle_url(Path(url))
+    with _reported(url, as_json) as (place, archive, report):
         try:
             problems = list(asyncio.run(archive.check()))
         except StorageDamaged as error:
             _fail(str(error), FLAWED)
-        result: dict[str, object] = {"storage": masked(place)}
         if not problems:  # else not all of it may be readable
-            result |= _members(_run(lambda told: copying.arrival(archive, told)))
+            report |= _members(_run(lambda told: copying.arrival(archive, told)))
         unfinished = _unfinished(place)
-        tell({**result, "unfinished_bytes": unfinished, "problems": problems}, as_json)
-        if unfinished and not as_json:
-            print(
-                "Unfinished bytes are a write that is under way, or was never acknowledged:"
-                " then the next start moves them to a file of their own."
-            )
-        if problems:
-            raise typer.Exit(FLAWED)
+        report |= {"unfinished_bytes": unfinished, "problems": problems}
+    if unfinished and not as_json:
+        print(
+            "Unfinished bytes are a write that is under way, or was never acknowledged:"
+            " then the next start moves them to a file of their own."
+        )
+    if problems:
+        raise typer.Exit(FLAWED)
 
 
 @storage.command()
@@ -178,13 +172,12 @@ def backup(
     The storage may be in use. The file is there only once it was restored into a scratch
     storage beside it, and compared.
     """
-    with _explained():
-        place, archive = _archive(url)
+    with _reported(url, as_json) as (_, archive, report):
         now = utc_now()
         sent = _run(
             lambda told: backups.backup(archive, file, force=force, now=now, progress=told)
         )
-        tell({"storage": masked(place), "file": str(file), **_members(sent)}, as_json)
+        report |= {"file": str(file), **_members(sent)}
 
 
 @storage.command()
@@ -199,13 +192,12 @@ def restore(
     Stop the service meanwhile. Entries keep ids, revisions and times; the revision of the
     store jumps ahead, so that no old ETag or cursor matches anything new.
     """
-    with _explained():
-        place, archive = _archive(url)
+    with _reported(url, as_json) as (_, archive, report):
         now = utc_now()
         arrived = _run(
             lambda told: backups.restore(file, archive, replace=replace, now=now, progress=told)
         )
-        tell({"storage": masked(place), "file": str(file), **_members(arrived)}, as_json)
+        report |= {"file": str(file), **_members(arrived)}
 
 
 @main.command()
@@ -222,8 +214,8 @@ def export(
     it opens (dates, leading zeros, what looks like a formula): pass on JSON Lines instead.
     Revisions belong to one storage: they are written, but the digest is made without them.
     """
-    with _explained():
-        place, archive = _archive(url)
+    out = sys.stderr if file == "-" else sys.stdout
+    with _reported(url, as_json, out) as (_, archive, report):
         chosen = _format(format, file)
         if file == "-":
             write = terminal.write
@@ -231,9 +223,7 @@ def export(
         else:
             path = Path(file)
             sent = _run(lambda told: exporting.export_file(archive, path, chosen, told))
-        places = {"storage": masked(place), "file": file}
-        out = sys.stderr if file == "-" else sys.stdout
-        tell({**places, **_members(sent)}, as_json, out)
+        report |= {"file": file, **_members(sent)}
 
 
 @main.command("import")
@@ -251,8 +241,11 @@ def import_(
     Imported once more, a file adds and changes nothing; so an import that was interrupted
     can be run again. In CSV an empty field counts as left out; see `export` about it.
     """
-    with _explained(), _opened(file) as opened, terminal.flaws() as flawed:
-        place, archive = _archive(url)
+    with (
+        _reported(url, as_json) as (place, archive, report),
+        _opened(file) as opened,
+        terminal.flaws() as flawed,
+    ):
         source = InputFile(opened, file, _format(format, file))
 
         async def run(progress: Progress) -> Imported:
@@ -262,8 +255,19 @@ def import_(
             async with open_storage(place, load_settings().storage_options) as repository:
                 return await work.run(archive, repository, skip_bad=skip_bad)
 
-        imported = _run(run)
-        tell({"storage": masked(place), "file": file, **_members(imported)}, as_json)
+        report |= {"file": file, **_members(_run(run))}
+
+
+@contextmanager
+def _reported(
+    url: str | None, as_json: bool, out: TextIO | None = None
+) -> Iterator[tuple[str, Archive, dict[str, object]]]:
+    """Answer a storage's URL, what it names, and what to fill: it is told in the end."""
+    with _explained():
+        url, archive = _archive(url)
+        report: dict[str, object] = {"storage": masked(url)}
+        yield url, archive, report
+        tell(report, as_json, out)
 
 
 def _archive(url: str | None) -> tuple[str, Archive]:

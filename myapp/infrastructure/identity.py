@@ -1,7 +1,7 @@
 """Where time and ids enter: the only clock and the only source of ids."""
 
-import secrets
 from datetime import UTC, datetime
+from os import urandom
 from time import time_ns
 from uuid import UUID
 
@@ -29,5 +29,5 @@ class UuidFactory:
         milliseconds = time_ns() // _NANOSECONDS
         self._last = max(self._last + 1, milliseconds << _COUNTER_BITS)
         high = (self._last >> _COUNTER_BITS) << 16 | 0x7000 | self._last & 0xFFF
-        low = 0b10 << 62 | secrets.randbits(62)
+        low = 0b10 << 62 | int.from_bytes(urandom(8)) >> 2
         return UUID(int=high << 64 | low)

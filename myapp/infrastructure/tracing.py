@@ -5,10 +5,17 @@ them itself: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environm
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from opentelemetry import trace
+
+from myapp.domain.errors import TodoError
+from myapp.domain.todo_entry_repository import TodoEntryRepository
+from myapp.infrastructure.watched_todo_entry_repository import WatchedTodoEntryRepository
+
+T = TypeVar("T")
 
 _CONTENT = ("url.path", "url.query")
 """Attributes that may hold a tag, or what was searched for."""
@@ -28,6 +35,10 @@ class Tracing:
     provider: trace.TracerProvider
     _shut_down: Callable[[], None]
     _give_up: Callable[[], None]
+
+    def traced(self, repository: TodoEntryRepository) -> TodoEntryRepository:
+        """Answer the repository; what it is asked for a request is a span of that."""
+        return WatchedTodoEntryRepository(repository, _Spans(self.provider).watch)
 
     async def close(self) -> None:
         """Send what waits, and no more from then on."""
@@ -61,3 +72,26 @@ def open_tracing(version: str) -> Tracing:
     provider.add_span_processor(WithoutContent())
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracing(provider, provider.shutdown, exporter.shutdown)
+
+
+class _Spans:
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self._tracer = provider.get_tracer(__name__)
+
+    async def watch(self, operation: str, answer: Awaitable[T]) -> T:
+        """Wait for the answer to what a request has asked, within a span of its own.
+
+        What nobody has asked for would be a trace each, and there is much of that.
+        """
+        if not trace.get_current_span().is_recording():
+            return await answer
+        with self._tracer.start_as_current_span(
+            f"storage {operation}", record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                return await answer
+            except BaseException as error:
+                span.set_attribute("error.type", type(error).__name__)  # without what it says
+                if not isinstance(error, TodoError):
+                    span.set_status(trace.StatusCode.ERROR)
+                raise

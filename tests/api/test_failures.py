@@ -124,6 +124,16 @@ def test_an_unexpected_error_is_answered_without_any_internals(
         assert word not in str(response.headers)
 
 
+@_anything
+def test_a_request_that_memory_runs_out_for_is_told_to_come_back(
+    method: str, path: str, content: object
+) -> None:
+    response = _answer(MemoryError(), method, path, content)
+
+    assert_problem(response, "overloaded")
+    assert int(response.headers["Retry-After"]) > 0
+
+
 @pytest.mark.parametrize(
     "error", [KeyError("x"), ValueError("x"), OSError(28, "x"), TypeError()]
 )

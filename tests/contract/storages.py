@@ -7,6 +7,7 @@ from pathlib import Path
 
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.storage import open_storage
+from myapp.infrastructure.metrics.metrics import Metrics
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.storages import STORAGE_URLS
 
@@ -24,7 +25,7 @@ class Storage:
 
 @asynccontextmanager
 async def _open_in_memory(_folder: Path) -> AsyncIterator[TodoEntryRepository]:
-    yield InMemoryTodoEntryRepository()
+    yield Metrics("").measured(InMemoryTodoEntryRepository())
 
 
 def _persistent(name: str) -> Storage:

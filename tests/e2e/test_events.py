@@ -7,12 +7,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from tests.e2e.raw_http import read_all
 from tests.e2e.running_server import (
     COMMAND_LINE,
     PATIENCE,
@@ -55,15 +56,6 @@ def raw_stream(
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(REQUEST * times)
         yield connection
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Answer what comes until the other side closes the connection, or cuts it off."""
-    received = bytearray()
-    with suppress(ConnectionResetError):
-        while chunk := connection.recv(65_536):
-            received += chunk
-    return bytes(received)
 
 
 def over(server: RunningServer) -> int:

@@ -237,6 +237,8 @@ def test_a_client_that_does_not_read_its_answers_is_cut_off(impatient: RunningSe
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             while True:  # each answer is a hundred thousand bytes
                 connection.sendall(head("GET /openapi.json"))
+    (metrics,) = exchange(impatient, head("GET /metrics", ENDING))
+    assert b'_cut_off_total{limit="send_timeout"} 1.0\n' in metrics.body
 
 
 def test_beyond_so_many_connections_there_is_a_problem(
@@ -252,8 +254,8 @@ def test_beyond_so_many_connections_there_is_a_problem(
 
         assert answer.problem == "overloaded"
         assert answer.headers["retry-after"] == "1"
-        first.sendall(head("GET /todo"))
-        assert read_answer(first).status == 200
+        first.sendall(head("GET /metrics"))
+        assert b'_cut_off_total{limit="max_connections"} 1.0\n' in read_answer(first).body
         first.close()
         wait_until(lambda: served(server), "there is room again")
 

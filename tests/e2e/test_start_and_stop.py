@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.programs import required_program
+from tests.e2e.raw_http import read_all
 from tests.e2e.running_server import (
     COMMAND_LINE,
     PATIENCE,
@@ -154,10 +155,11 @@ def test_the_end_of_its_terminal_is_a_stop_unless_it_is_to_be_ignored(
     assert going.stop(signal.SIGHUP).code == 0
 
 
+@BOTH_WAYS
 def test_an_interrupt_while_modules_are_imported_shows_nothing(
-    launcher: Launcher, settings: dict[str, str]
+    command: tuple[str, ...], launcher: Launcher, settings: dict[str, str]
 ) -> None:
-    server = launcher.start(settings, (*COMMAND_LINE, "serve"))
+    server = launcher.start(settings, command)
     wait_until(lambda: handles(server.pid, signal.SIGTERM), "it handles signals")
 
     ended = server.stop(signal.SIGINT)
@@ -403,11 +405,6 @@ def request_in_flight(server: RunningServer) -> Iterator[socket.socket]:
         assert connection.recv(1_024).startswith(b"HTTP/1.1 100 ")
         connection.sendall(BEGINNING)
         yield connection
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Answer what is sent until the other side closes the connection."""
-    return b"".join(iter(lambda: connection.recv(1_024), b""))
 
 
 def handles(pid: int, number: signal.Signals) -> bool:

@@ -91,7 +91,7 @@ def test_a_request_is_a_span_of_the_trace_that_the_client_names(
         client.get("/todo?search=hush")
     ended = server.stop()
 
-    named, unnamed = sorted(collector.spans, key=lambda span: span.name, reverse=True)
+    named, unnamed = sorted(of_requests(collector), key=lambda span: span.name, reverse=True)
     assert (named.name, named.kind) == ("GET /todo/{id}", Span.SPAN_KIND_SERVER)
     assert (named.trace_id.hex(), named.parent_span_id.hex()) == (_TRACE, _PARENT)
     attributes = {a.key: a.value for a in named.attributes}
@@ -100,6 +100,27 @@ def test_a_request_is_a_span_of_the_trace_that_the_client_names(
     assert (unnamed.name, unnamed.parent_span_id) == ("GET /todo", b"")
     lines = [json.loads(line) for line in ended.err.splitlines()]
     assert [line["trace_id"] for line in lines] == [_TRACE, unnamed.trace_id.hex()]
+    assert "hush" not in str(collector.exports)
+
+
+def test_what_a_request_asks_of_the_storage_is_a_span_within_its_own(
+    launcher: Launcher, traced: dict[str, str], collector: Collector
+) -> None:
+    server = launcher.serve(traced)
+    with server.client as client:
+        client.post("/todo", json={"content": "hush"})
+        client.get("/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e")
+    server.stop()
+
+    requests = {span.span_id: span.name for span in of_requests(collector)}
+    within = [span for span in collector.spans if span.span_id not in requests]
+    asked = {(requests[span.parent_span_id], span.name) for span in within}
+    assert asked == {("POST /todo", "storage save"), ("GET /todo/{id}", "storage get")}
+    assert {
+        attribute.key: attribute.value.string_value
+        for span in within
+        for attribute in span.attributes
+    } == {"error.type": "TodoEntryNotFound"}
     assert "hush" not in str(collector.exports)
 
 
@@ -130,3 +151,9 @@ def test_without_what_it_takes_the_start_says_what_to_install(
     refused = launcher.run(traced, (sys.executable, "-c", program))
 
     assert_cannot_start(refused, "TODOAPP_TRACING", "requirements/serve-tracing.txt")
+    assert len(refused.err.splitlines()) == 1
+
+
+def of_requests(collector: Collector) -> list[Span]:
+    """Answer the spans that a collector was told of requests."""
+    return [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]

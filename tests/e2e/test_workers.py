@@ -110,15 +110,18 @@ def test_a_ctrl_c_for_all_processes_of_a_terminal_ends_them_without_a_word(
     wait_until(lambda: not any(map(is_running, processes)), "all are gone")
 
 
-def test_workers_do_not_outlive_who_has_started_them(
+def test_workers_do_not_outlive_who_has_started_them_and_clean_up_behind_them(
     launcher: Launcher, sqlite: dict[str, str]
 ) -> None:
     server = launcher.serve(sqlite, TWO)
     processes = children_of(server.pid)
+    temporary = launcher.homes["TMPDIR"]
+    assert list(temporary.iterdir())
 
     server.stop(signal.SIGKILL)
 
     wait_until(lambda: not any(map(is_running, processes)), "all are gone")
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_worker_that_cannot_start_says_why_and_nobody_works(launcher: Launcher) -> None:

@@ -7,7 +7,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -16,7 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from myapp import app
-from tests.faults.short_ways import DEADLINE
+from myapp.infrastructure.database.storage import open_storage
+from tests.faults.short_ways import DEADLINE, all_entries
 
 Json = Any  # whatever JSON can hold: a test looks for what it expects there
 
@@ -109,6 +111,13 @@ class ServerProcess:
         return int(found[1])
 
 
+@contextmanager
+def serving(folder: Path, url: str) -> Iterator[tuple[ServerProcess, HTTPConnection]]:
+    """Answer a server on a storage in the folder, and a connection to it."""
+    with ServerProcess(folder, url=url) as server, closing(server.connect()) as connection:
+        yield server, connection
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the service answered."""
@@ -154,6 +163,13 @@ def entries(connection: HTTPConnection) -> list[tuple[str, int]]:
     answer = ask(connection, "GET", "/todo?limit=1000")
     assert answer.status == 200 and "link" not in answer.headers
     return [(entry["id"], entry["revision"]) for entry in answer.body]
+
+
+async def stored(url: str) -> list[tuple[str, int]]:
+    """Answer the same of what a start of the service would find."""
+    async with open_storage(url) as repository:
+        found = await all_entries(repository)
+    return [(str(entry.id), entry.revision) for entry in found.values()]
 
 
 def create_in_the_end(connection: HTTPConnection, content: str) -> Answer:

@@ -19,8 +19,9 @@ import pytest
 
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
-from myapp.infrastructure.database.storage import open_storage
+from myapp.infrastructure.database.storage import open_storage, pickle_url
 from tests.faults import sweeping_server
+from tests.faults.file_storages import FILE_STORAGES
 from tests.faults.server_process import (
     Answer,
     ServerProcess,
@@ -29,6 +30,8 @@ from tests.faults.server_process import (
     create,
     create_in_the_end,
     entries,
+    serving,
+    stored,
     told,
     wait_until_not_ready,
 )
@@ -50,11 +53,7 @@ _FAILURES, _WRITES = 6, 40
 _WATCHED = 1.0
 """Seconds in which a server that is in a loop would use a processor up."""
 
-_on_both = pytest.mark.parametrize("kind", ["pickle", "sqlite"])
-
-
-def _url(kind: str, folder: Path) -> str:
-    return f"pickle:///{folder}" if kind == "pickle" else f"sqlite:///{folder}/todos.db"
+_on_both = pytest.mark.parametrize("kind", FILE_STORAGES)
 
 
 @pytest.fixture
@@ -82,7 +81,7 @@ def _no_inode_left(disk: Path) -> Iterator[None]:
 async def test_without_an_inode_for_its_files_a_service_does_not_start_and_later_does(
     few_files: Path, kind: str
 ) -> None:
-    url = _url(kind, few_files / "storage")
+    url = FILE_STORAGES[kind].url(few_files / "storage")
     with _no_inode_left(few_files):
         with pytest.raises(StorageUnusable, match="storage.* cannot be used .*No space"):
             async with open_storage(url):
@@ -105,7 +104,7 @@ async def test_without_an_inode_a_journal_takes_saves_and_is_compacted_once_ther
                 )
                 number = journal.stat().st_ino
             last = _change_until(lambda: journal.stat().st_ino != number, connection, entry_id)
-    async with open_storage(_url("pickle", folder)) as repository:
+    async with open_storage(pickle_url(folder)) as repository:
         (entry,) = (await all_entries(repository)).values()
     assert entry.content == last
 
@@ -151,8 +150,8 @@ async def test_a_folder_that_is_read_only_is_told_and_written_again_once_it_is_n
 ) -> None:
     folder = tmp_path / "storage"
     folder.mkdir()
-    url = _url(kind, folder)
-    with ServerProcess(folder, url=url) as server, closing(server.connect()) as connection:
+    url = FILE_STORAGES[kind].url(folder)
+    with serving(folder, url) as (server, connection):
         kept = [told(create(connection, "before"))]
         read_only(folder, True)
         for _ in range(3):
@@ -164,18 +163,16 @@ async def test_a_folder_that_is_read_only_is_told_and_written_again_once_it_is_n
         read_only(folder, False)
         kept.append(told(create_in_the_end(connection, "after")))
         assert entries(connection) == kept
-    async with open_storage(url) as repository:
-        found = await all_entries(repository)
-    assert [(str(entry.id), entry.revision) for entry in found.values()] == kept
+    assert await stored(url) == kept
 
 
 @_on_both
 def test_without_descriptors_new_connections_are_closed_and_the_others_served(
     tmp_path: Path, kind: str
 ) -> None:
-    url = _url(kind, tmp_path / "storage")
-    with ServerProcess(tmp_path / "storage", url=url) as server, ExitStack() as crowd:
-        connection = crowd.enter_context(closing(server.connect()))
+    folder = tmp_path / "storage"
+    url = FILE_STORAGES[kind].url(folder)
+    with serving(folder, url) as (server, connection), ExitStack() as crowd:
         kept = [told(create(connection, "before"))]
         with _limited(server, resource.RLIMIT_NOFILE, _descriptors(server) + 5):
             idle = [
@@ -210,7 +207,7 @@ async def test_whatever_a_lack_of_memory_does_to_a_process_nothing_acknowledged_
 ) -> None:
     for number in range(_MEMORY_LIMITS):
         folder = tmp_path / f"{number}"
-        url = _url(kind, folder)
+        url = FILE_STORAGES[kind].url(folder)
         writers = [_Writer() for _ in range(4)]
         with ServerProcess(folder, url=url) as server:
             with _limited(server, resource.RLIMIT_AS, _memory(server) + number * _MEGABYTE):
@@ -223,8 +220,8 @@ async def test_whatever_a_lack_of_memory_does_to_a_process_nothing_acknowledged_
             found = await all_entries(repository)
             await check_history(repository)
             await repository.save(todo(1))
-        stored = {(str(entry.id), entry.revision) for entry in found.values()}
-        assert stored.issuperset(set().union(*(writer.acknowledged for writer in writers)))
+        kept = {(str(entry.id), entry.revision) for entry in found.values()}
+        assert kept.issuperset(set().union(*(writer.acknowledged for writer in writers)))
         assert all(len(entry.notes) in (0, _LENGTH) for entry in found.values())
         written = sum(len(writer.acknowledged) for writer in writers)
         failed = sum(writer.failed for writer in writers)

@@ -5,8 +5,7 @@ What is written to a file that was moved or removed is lost, though the system t
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,16 @@ from myapp.infrastructure.database.pickle_todo_entry_repository import (
     JOURNAL,
     PickleTodoEntryRepository,
 )
-from myapp.infrastructure.database.storage import open_storage
+from myapp.infrastructure.database.storage import open_storage, pickle_url
+from tests.faults.file_storages import FILE_STORAGES
 from tests.faults.server_process import (
-    ServerProcess,
     ask,
     assert_problem,
     create,
     create_in_the_end,
     entries,
+    serving,
+    stored,
     told,
     wait_until_not_ready,
 )
@@ -42,25 +43,16 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["pickle", "sqlite"])
+@pytest.fixture(params=FILE_STORAGES)
 def url(request: pytest.FixtureRequest, folder: Path) -> str:
     """The URL of a storage in the folder."""
-    return (
-        f"pickle:///{folder}" if request.param == "pickle" else f"sqlite:///{folder}/todos.db"
-    )
-
-
-async def _stored(url: str) -> Sequence[tuple[str, int]]:
-    """Answer the ids and the revisions of what a start of the service would find."""
-    async with open_storage(url) as repository:
-        found = await all_entries(repository)
-    return [(str(entry.id), entry.revision) for entry in found.values()]
+    return FILE_STORAGES[request.param].url(folder)
 
 
 async def test_nothing_is_acknowledged_while_the_folder_is_gone_and_it_goes_on_once_it_is_back(
     folder: Path, url: str
 ) -> None:
-    with ServerProcess(folder, url=url) as server, closing(server.connect()) as connection:
+    with serving(folder, url) as (server, connection):
         kept = [told(create(connection, "before"))]
         elsewhere = folder.rename(folder.with_name("elsewhere"))
         for _ in range(12):  # more than there are connections to a database
@@ -73,45 +65,46 @@ async def test_nothing_is_acknowledged_while_the_folder_is_gone_and_it_goes_on_o
         elsewhere.rename(folder)
         kept.append(told(create_in_the_end(connection, "after")))
         assert entries(connection) == kept
-    assert await _stored(url) == kept
+    assert await stored(url) == kept
 
 
 async def test_a_storage_that_another_process_has_begun_in_its_place_is_left_alone(
     folder: Path, url: str
 ) -> None:
-    with ServerProcess(folder, url=url) as server, closing(server.connect()) as connection:
+    with serving(folder, url) as (server, connection):
         kept = [told(create(connection, "before"))]
         elsewhere = folder.rename(folder.with_name("elsewhere"))
         async with open_storage(url) as others:
-            (stored,) = await save_all(others, todo(1))
+            (theirs,) = await save_all(others, todo(1))
             for _ in range(3):
                 assert_problem(create(connection, "lost"), 503, "storage-unavailable")
-            assert await all_entries(others) == {stored.id: stored}
+            assert await all_entries(others) == {theirs.id: theirs}
         wait_until_not_ready(connection)
         assert entries(connection) == kept
-    assert await _stored(url) == [(str(stored.id), stored.revision)]
+    assert await stored(url) == [(str(theirs.id), theirs.revision)]
     shutil.rmtree(folder)
     elsewhere.rename(folder)
-    assert await _stored(url) == kept
+    assert await stored(url) == kept
 
 
 async def test_a_disk_that_is_mounted_over_the_folder_is_left_empty(
     folder: Path, url: str
 ) -> None:
-    with ServerProcess(folder, url=url) as server, closing(server.connect()) as connection:
+    with serving(folder, url) as (server, connection):
         kept = [told(create(connection, "before"))]
         with small_disk_at(folder, 1_048_576):
             assert_problem(create(connection, "lost"), 503, "storage-unavailable")
             wait_until_not_ready(connection)
             assert not list(folder.iterdir())
         kept.append(told(create_in_the_end(connection, "after")))
-    assert await _stored(url) == kept
+    assert await stored(url) == kept
 
 
 async def test_a_service_that_has_all_in_memory_stores_it_again_in_a_folder_made_again(
     folder: Path,
 ) -> None:
-    with ServerProcess(folder) as server, closing(server.connect()) as connection:
+    url = pickle_url(folder)
+    with serving(folder, url) as (_, connection):
         kept = [told(create(connection, f"entry {number}")) for number in range(3)]
         ask(connection, "DELETE", f"/todo/{kept.pop()[0]}")
         shutil.rmtree(folder)
@@ -123,7 +116,7 @@ async def test_a_service_that_has_all_in_memory_stores_it_again_in_a_folder_made
         kept.append(told(create_in_the_end(connection, "after")))
         with pytest.raises(StorageInUse):
             await entries_in(folder)
-    assert await _stored(f"pickle:///{folder}") == kept
+    assert await stored(url) == kept
     async with opened(folder) as repository:
         assert len((await repository.history.changes(0, limit=10)).changes) == 5
         await check_history(repository)

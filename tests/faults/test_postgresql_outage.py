@@ -75,22 +75,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_outage_costs_nothing_that_was_acknowledged_and_is_recovered_from(
     postgresql: PostgresqlServer, url: str, tmp_path: Path
 ) -> None:
-    clients = [_Client() for _ in range(_CLIENTS)]
     recoveries = []
-    with ServerProcess(tmp_path / "service", url=url) as service:
-        with _working(clients, service):
-            for number in range(_OUTAGES):
-                _wait_for_more(clients, "acknowledged", 25)
-                _STOPS[number % len(_STOPS)](postgresql)
-                if number % 4 < 2:  # down for a while, and not only restarted
-                    _wait_for_more(clients, "refused", 1)
-                    _assert_not_ready(service)
-                postgresql.start()
-                started = monotonic()
-                _wait_for_more(clients, "acknowledged", 1)
-                recoveries.append(monotonic() - started)
-                _wait_until(lambda: _ready(service).status == 200)
-        _check(clients, service)
+    with _working(tmp_path, url) as (clients, service):
+        for number in range(_OUTAGES):
+            _wait_for_more(clients, "acknowledged", 25)
+            _STOPS[number % len(_STOPS)](postgresql)
+            if number % 4 < 2:  # down for a while, and not only restarted
+                _wait_for_more(clients, "refused", 1)
+                _assert_not_ready(service)
+            postgresql.start()
+            started = monotonic()
+            _wait_for_more(clients, "acknowledged", 1)
+            recoveries.append(monotonic() - started)
+            _wait_until(lambda: _ready(service).status == 200)
     print(
         f"\n{_OUTAGES} outages: {_account(clients)};"
         f" every client was served again after {max(recoveries):.2f} s at most"
@@ -101,38 +98,28 @@ def test_an_outage_costs_nothing_that_was_acknowledged_and_is_recovered_from(
 def test_connections_that_are_ended_or_cut_off_cost_nothing_that_was_acknowledged(
     postgresql: PostgresqlServer, url: str, tmp_path: Path
 ) -> None:
-    clients = [_Client() for _ in range(_CLIENTS)]
     cuts = _CUTS_PER_OUTAGE * _OUTAGES
-    network = BadNetwork(postgresql.port)
-    with network.running():
-        through = url.replace(f":{postgresql.port}/", f":{network.port}/")
-        with ServerProcess(tmp_path / "service", url=through) as service:
-            with _working(clients, service):
-                for number in range(cuts):
-                    _wait_for_more(clients, "acknowledged", number % 7)
-                    if number % 2:
-                        postgresql.end_connections()
-                    else:
-                        network.cut()
-                _wait_for_more(clients, "acknowledged", 1)
-            _check(clients, service)
+    with _network(postgresql, url) as (network, through):
+        with _working(tmp_path, through) as (clients, _):
+            for number in range(cuts):
+                _wait_for_more(clients, "acknowledged", number % 7)
+                if number % 2:
+                    postgresql.end_connections()
+                else:
+                    network.cut()
+            _wait_for_more(clients, "acknowledged", 1)
     print(f"\n{cuts} times cut off: {_account(clients)}")
 
 
 def test_a_slow_network_makes_answers_slow_and_nothing_worse(
     postgresql: PostgresqlServer, url: str, tmp_path: Path
 ) -> None:
-    clients = [_Client() for _ in range(_CLIENTS)]
-    network = BadNetwork(postgresql.port)
-    with network.running():
-        through = url.replace(f":{postgresql.port}/", f":{network.port}/")
-        with ServerProcess(tmp_path / "service", url=through) as service:
-            with _working(clients, service):
-                network.delay = _DELAY
-                _wait_for_more(clients, "acknowledged", 5)
-                network.delay = 0.0
-                _wait_for_more(clients, "acknowledged", 10)
-            _check(clients, service)
+    with _network(postgresql, url) as (network, through):
+        with _working(tmp_path, through) as (clients, _):
+            network.delay = _DELAY
+            _wait_for_more(clients, "acknowledged", 5)
+            network.delay = 0.0
+            _wait_for_more(clients, "acknowledged", 10)
     assert sum(client.refused for client in clients) == 0
     print(f"\n{1_000 * _DELAY:.0f} ms each way: {_account(clients)}")
 
@@ -140,16 +127,13 @@ def test_a_slow_network_makes_answers_slow_and_nothing_worse(
 def test_a_server_that_falls_silent_costs_requests_a_timeout_and_nothing_else(
     postgresql: PostgresqlServer, url: str, tmp_path: Path, impatient: None
 ) -> None:
-    clients = [_Client() for _ in range(_CLIENTS)]
-    with ServerProcess(tmp_path / "service", url=url) as service:
-        with _working(clients, service):
-            _wait_for_more(clients, "acknowledged", 25)
-            with postgresql.frozen():
-                _wait_for_more(clients, "refused", 1)
-                _assert_not_ready(service)
-            _wait_for_more(clients, "acknowledged", 1)
-            _wait_until(lambda: _ready(service).status == 200)
-        _check(clients, service)
+    with _working(tmp_path, url) as (clients, service):
+        _wait_for_more(clients, "acknowledged", 25)
+        with postgresql.frozen():
+            _wait_for_more(clients, "refused", 1)
+            _assert_not_ready(service)
+        _wait_for_more(clients, "acknowledged", 1)
+        _wait_until(lambda: _ready(service).status == 200)
     print(f"\nsilent once: {_account(clients)}")
     assert _longest(clients) < _LONGEST_SILENCE
 
@@ -254,19 +238,33 @@ class _Client:
 
 
 @contextmanager
-def _working(clients: Sequence[_Client], service: ServerProcess) -> Iterator[None]:
-    """Let the clients work meanwhile, each in a thread; in the end none may have failed."""
+def _network(postgresql: PostgresqlServer, url: str) -> Iterator[tuple[BadNetwork, str]]:
+    """Answer a network, and the URL by which a database is reached through it."""
+    network = BadNetwork(postgresql.port)
+    with network.running():
+        yield network, url.replace(f":{postgresql.port}/", f":{network.port}/")
+
+
+@contextmanager
+def _working(folder: Path, url: str) -> Iterator[tuple[Sequence[_Client], ServerProcess]]:
+    """Answer clients, each at work in a thread meanwhile, and the service that they use.
+
+    In the end none may have failed, and what they were acknowledged has to be there.
+    """
+    clients = [_Client() for _ in range(_CLIENTS)]
     is_over = Event()
-    threads = [Thread(target=client.work, args=[service, is_over]) for client in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
+    with ServerProcess(folder / "service", url=url) as service:
+        threads = [Thread(target=client.work, args=[service, is_over]) for client in clients]
         for thread in threads:
-            thread.join()
-    _raise_failures(clients)
+            thread.start()
+        try:
+            yield clients, service
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
+        _raise_failures(clients)
+        _check(clients, service)
 
 
 def _raise_failures(clients: Sequence[_Client]) -> None:

@@ -10,8 +10,8 @@ from myapp.infrastructure.api.batch_schema import Batch, BatchParameters
 from myapp.infrastructure.api.change_schema import ProspectiveChangeSchema
 from myapp.infrastructure.api.dependencies import Service
 from myapp.infrastructure.api.idempotency import Key
-from myapp.infrastructure.api.json_body import JsonRoute
-from myapp.infrastructure.api.parameters import GIVEN_ONCE
+from myapp.infrastructure.api.json_route import JsonRoute
+from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
     ID_TAKEN,
@@ -25,7 +25,9 @@ from myapp.infrastructure.api.problems import (
     answers,
 )
 
-router = APIRouter(route_class=JsonRoute, tags=["todo"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["todo"], generate_unique_id_function=operation_id
+)
 
 
 @router.post(
@@ -43,7 +45,6 @@ router = APIRouter(route_class=JsonRoute, tags=["todo"])
         TOO_MANY_TAGS,
         UNSUPPORTED_MEDIA_TYPE,
     ),
-    dependencies=[GIVEN_ONCE],
 )
 async def carry_out_batch(
     service: Service,

@@ -12,10 +12,11 @@ from myapp.infrastructure.api.change_query_schema import (
 )
 from myapp.infrastructure.api.change_schema import EXAMPLE_CHANGE, ChangeSchema
 from myapp.infrastructure.api.dependencies import Service
-from myapp.infrastructure.api.headers import NO_CACHE, IfNoneMatch, etag, unless_current
+from myapp.infrastructure.api.headers import IfNoneMatch, etag, tell_state, unless_current
 from myapp.infrastructure.api.idempotency import Key
-from myapp.infrastructure.api.json_body import JsonRoute
-from myapp.infrastructure.api.parameters import GIVEN_ONCE, ChangeRevision
+from myapp.infrastructure.api.json_route import JsonRoute
+from myapp.infrastructure.api.openapi import operation_id
+from myapp.infrastructure.api.parameters import ChangeRevision
 from myapp.infrastructure.api.paths import Id, next_link
 from myapp.infrastructure.api.problems import (
     CHANGE_NOT_FOUND,
@@ -30,7 +31,9 @@ from myapp.infrastructure.api.problems import (
 )
 from myapp.infrastructure.api.response_docs import ETAG, NEXT_CHANGES, NOT_MODIFIED
 
-router = APIRouter(route_class=JsonRoute, tags=["changes"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["changes"], generate_unique_id_function=operation_id
+)
 
 _READ = (INVALID_INPUT, STORAGE_UNAVAILABLE, HISTORY_FORGOTTEN)
 
@@ -52,7 +55,6 @@ ChangeName = Annotated[
         304: NOT_MODIFIED,
         **answers(*_READ),
     },
-    dependencies=[GIVEN_ONCE],
 )
 async def list_changes(
     request: Request,
@@ -68,7 +70,7 @@ async def list_changes(
     removed are told of, too. 410 means that changes that old are not kept: read the list again.
     """
     page = await service.get_changes(parameters.since, limit=parameters.limit)
-    response.headers.update({"ETag": etag(page.next), "Cache-Control": NO_CACHE})
+    tell_state(response, etag(page.next))
     response.headers.update(next_link(request, "/todo/changes", since=page.next))
     return unless_current(if_none_match, response, page.changes)
 
@@ -82,7 +84,6 @@ async def list_changes(
         304: NOT_MODIFIED,
         **answers(*_READ, TODO_ENTRY_NOT_FOUND),
     },
-    dependencies=[GIVEN_ONCE],
 )
 async def list_changes_of_entry(
     request: Request,
@@ -97,7 +98,7 @@ async def list_changes_of_entry(
     An entry that was removed has its history, too, as long as that is kept.
     """
     page = await service.get_changes_of(id, since=parameters.since, limit=parameters.limit)
-    response.headers.update({"ETag": etag(page.next), "Cache-Control": NO_CACHE})
+    tell_state(response, etag(page.next))
     response.headers.update(next_link(request, f"/todo/{id}/changes", since=page.next))
     return unless_current(if_none_match, response, page.changes)
 

@@ -3,12 +3,14 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
 from myapp.domain.todo import Priority
 from myapp.domain.todo_entry_repository import Position, Sort, SortKey, TodoQuery
 
+_QUERIES_REMEMBERED = 256
 _UNKNOWN = "must be a cursor that a page of the same query gave"
 
 
@@ -58,16 +60,20 @@ def _moment(text: str) -> datetime:
 
 def _fingerprint(query: TodoQuery) -> str:
     """Tell queries apart by their conditions and their order, not by how much they ask."""
-    told = (
+    return _digest(
         query.search,
-        sorted(query.tags),
+        tuple(sorted(query.tags)),
         query.done,
-        sorted(query.priorities),
+        tuple(sorted(query.priorities)),
         query.due_before,
         query.due_after,
         query.completed_before,
         query.completed_after,
-        query.sort,
+        query.sort.value,
         query.descending,
     )
+
+
+@lru_cache(_QUERIES_REMEMBERED)
+def _digest(*told: object) -> str:
     return blake2b(repr(told).encode("utf-8"), digest_size=8).hexdigest()

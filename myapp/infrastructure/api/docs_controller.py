@@ -18,6 +18,7 @@ from starlette.responses import (
 )
 from starlette.staticfiles import StaticFiles
 
+from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problems import (
     INVALID_INPUT,
     NOT_FOUND,
@@ -36,7 +37,7 @@ def _explanation(problem_type: ProblemType) -> str:
     return f"{problem_type.title} ({status})\n\n{problem_type.explanation}\n"
 
 
-router = APIRouter(tags=["documentation"])
+router = APIRouter(tags=["documentation"], generate_unique_id_function=operation_id)
 
 
 @router.get("/", include_in_schema=False)

@@ -11,7 +11,9 @@ from myapp.domain.change import ChangeKind
 from myapp.domain.errors import InvalidValue
 from myapp.infrastructure.api.change_schema import EXAMPLE_CHANGE
 from myapp.infrastructure.api.event_stream import EventFilter, EventStream, EventStreams
-from myapp.infrastructure.api.parameters import GIVEN_ONCE, Revision, parse_revision
+from myapp.infrastructure.api.json_route import JsonRoute
+from myapp.infrastructure.api.openapi import operation_id
+from myapp.infrastructure.api.parameters import Revision, parse_revision
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problems import (
     INVALID_INPUT,
@@ -22,7 +24,9 @@ from myapp.infrastructure.api.problems import (
 )
 from myapp.infrastructure.api.todo_schema import Tag
 
-router = APIRouter(tags=["changes"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["changes"], generate_unique_id_function=operation_id
+)
 
 _LAST_EVENT_ID = "Last-Event-ID"
 _EXAMPLE = (
@@ -92,7 +96,6 @@ async def event_streams(request: Request) -> EventStreams:
         },
         **answers(INVALID_INPUT, STORAGE_UNAVAILABLE),
     },
-    dependencies=[GIVEN_ONCE],
 )
 async def follow_changes(
     streams: Annotated[EventStreams, Depends(event_streams)],

@@ -11,11 +11,12 @@ from pydantic.json_schema import JsonSchemaValue
 from myapp.application.todo_service import Condition
 from myapp.infrastructure.api.parsed import Parsed
 
-NO_CACHE = "no-cache"
 COUNT_EXACT = "count=exact"
 RETURN_REPRESENTATION = "return=representation"
 
 Answer = TypeVar("Answer")
+
+_NO_CACHE = (b"cache-control", b"no-cache")
 
 _STRING: JsonSchemaValue = {"type": "string"}
 _TAGS: JsonSchemaValue = {
@@ -59,6 +60,12 @@ class EntityTags(frozenset[str]):
 def etag(revision: int) -> str:
     """Answer the entity tag of a revision."""
     return f'"{revision}"'
+
+
+def tell_state(response: Response, tag: str) -> None:
+    """Let the client keep the answer, and ask by its entity tag whether it still holds."""
+    # Twice as fast as by `headers`, for what most answers have.
+    response.raw_headers += [(b"etag", tag.encode("ascii")), _NO_CACHE]
 
 
 def entity_tags(lines: Iterable[str]) -> EntityTags:

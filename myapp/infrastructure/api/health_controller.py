@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from myapp.application.readiness import Readiness, ServiceStopping
 from myapp.domain.errors import StorageFull, StorageUnavailable
+from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problems import (
     STOPPING,
     STORAGE_UNAVAILABLE,
@@ -14,7 +15,7 @@ from myapp.infrastructure.api.problems import (
     answers,
 )
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], generate_unique_id_function=operation_id)
 
 
 class Health(BaseModel):

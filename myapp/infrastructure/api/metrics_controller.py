@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
+from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problems import answers
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
 RenderMetrics = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Answers the metrics, and their media type, for what a client's Accept names."""

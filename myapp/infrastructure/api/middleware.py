@@ -20,6 +20,7 @@ from myapp.infrastructure.api.handled_request import (
 from myapp.infrastructure.api.problems import (
     INTERNAL_ERROR,
     MALFORMED_REQUEST,
+    OVERLOADED,
     STOPPING,
     Rejection,
     path_of,
@@ -32,11 +33,13 @@ _PATH_SHOWN = 100
 
 _STOPPING = "The service is stopping and did not wait for this request to end."
 
+_NO_MEMORY = "There was no memory left for this request."
+
 _log = logging.getLogger(__name__)
 
 
 class RequestObservation:
-    """Names each request, tells observers of it, and answers 500 where nothing else did.
+    """Names each request, tells observers of it, and answers 5xx where nothing else did.
 
     The name is the client's X-Request-Id if that is a sane token, and goes back to it.
     """
@@ -101,6 +104,8 @@ def _rejection(error: BaseException) -> Rejection:
     if isinstance(error, CancelledError):
         return Rejection(STOPPING, _STOPPING, headers={"Retry-After": "1"})
     _log.error("a request failed", exc_info=error)
+    if isinstance(error, MemoryError):
+        return Rejection(OVERLOADED, _NO_MEMORY, headers={"Retry-After": "1"})
     return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
 
 

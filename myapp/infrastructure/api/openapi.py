@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi.routing import APIRoute
+
 from myapp.infrastructure.api.change_schema import (
     EXAMPLE_CHANGE,
     EXAMPLE_PROSPECT,
@@ -26,6 +28,11 @@ _EXAMPLES = {
     "ChangeSchema": [EXAMPLE_CHANGE, EXAMPLE_REMOVAL],
     "ProspectiveChangeSchema": [EXAMPLE_PROSPECT],
 }
+
+
+def operation_id(route: APIRoute) -> str:
+    """Answer the name of an operation: that of its function."""
+    return route.name
 
 
 def complete(document: Document) -> None:

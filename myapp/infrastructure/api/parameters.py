@@ -5,9 +5,10 @@ from collections import Counter
 from itertools import islice
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.datastructures import QueryParams
 
 from myapp.domain.todo_entry_repository import PAGE_MOST
 from myapp.infrastructure.api.parsed import Parsed
@@ -20,9 +21,9 @@ _REPEATABLE = {"kind", "priority", "tag"}  # where they are known: elsewhere the
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
-async def check_given_once(request: Request) -> None:
+def check_given_once(query: QueryParams) -> None:
     """Raise Rejection if the query has a parameter twice that counts once."""
-    counts = Counter(name for name, _ in request.query_params.multi_items())
+    counts = Counter(name for name, _ in query.multi_items())
     errors = [
         InputError(detail="must be given once only", parameter=name)
         for name, count in counts.items()
@@ -47,7 +48,7 @@ async def revision_asked_for(request: Request) -> int | None:
     """
     if not request.scope["query_string"]:
         return None
-    await check_given_once(request)
+    check_given_once(request.query_params)
     try:
         return _EntryParameters.model_validate(dict(request.query_params)).at
     except ValidationError as error:
@@ -79,8 +80,6 @@ def _whole_number(text: object, *, least: int, most: int) -> int:
         return int(text)
     raise ValueError(f"must be a whole number from {least} to {most:,}")
 
-
-GIVEN_ONCE = Depends(check_given_once)
 
 Revision = Annotated[
     int, Parsed(parse_revision, {"type": "integer", "minimum": 0, "maximum": _REVISION_MOST})

@@ -1,12 +1,15 @@
 """Paths: what is an id in them, and the URLs that are made of them."""
 
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Path, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from myapp.infrastructure.api.remembering import remembering
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ID, EntryId
+
+_POSITIONS = ("cursor", "since")
 
 Id = Annotated[
     EntryId,
@@ -29,9 +32,19 @@ def url_of(request: Request, path: str) -> str:
     return prefix + path
 
 
-def next_link(request: Request, path: str, **cursor: str | int) -> dict[str, str]:
-    """Answer the header field that leads on: to the same query with this cursor."""
-    parameters = request.query_params.multi_items()
-    others = [(name, value) for name, value in parameters if name not in cursor]
-    url = url_of(request, f"{path}?{urlencode([*others, *cursor.items()])}")
+@remembering
+def _without_position(query: bytes) -> str:
+    """Answer the beginning of a query that goes on with another position."""
+    parameters = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    others = urlencode([item for item in parameters if item[0] not in _POSITIONS])
+    return f"{others}&" if others else ""
+
+
+def next_link(request: Request, path: str, **position: str | int) -> dict[str, str]:
+    """Answer the header field that leads on: to the same query from a position on.
+
+    The position is a `cursor` or `since`.
+    """
+    others = _without_position(request.scope["query_string"])
+    url = url_of(request, f"{path}?{others}{urlencode(position)}")
     return {"Link": f'<{url}>; rel="next"'}

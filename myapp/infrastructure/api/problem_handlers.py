@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -34,7 +34,6 @@ from myapp.infrastructure.api.problems import (
     ID_TAKEN,
     IDEMPOTENCY_KEY_REUSED,
     INVALID_INPUT,
-    MALFORMED_REQUEST,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     STORAGE_FULL,
@@ -112,8 +111,6 @@ def rejection_of(request: Request, error: Exception) -> Rejection:
             return Rejection(STORAGE_UNAVAILABLE, str(error), headers=headers)
         case TodoError():
             return Rejection(_TYPES[type(error)], str(error))
-        case HTTPException(__cause__=ClientDisconnect()):
-            return Rejection(MALFORMED_REQUEST, "The body broke off.")
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
             detail = f"There is nothing at {path_of(request)}; see the documentation."
             return Rejection(NOT_FOUND, detail)

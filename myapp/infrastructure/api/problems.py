@@ -370,7 +370,9 @@ OVERLOADED = ProblemType(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "The service has too much to do",
     "As many requests are being served, or as many connections are open, as may be at the"
-    " same time. Nothing was done: try again after the seconds that Retry-After gives.",
+    " same time, and nothing was done; or memory has run out meanwhile, and a change may or"
+    " may not have been made: `detail` tells. Try again after the seconds that Retry-After"
+    " gives.",
     "As many requests are being served as may be at the same time.",
 )
 STORAGE_UNAVAILABLE = ProblemType(

@@ -15,7 +15,7 @@ SECURITY_HEADERS: RawHeaders = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_NOTHING_LOADED = (POLICY, b"default-src 'none'; frame-ancestors 'none'")
+_STRICTEST = [*SECURITY_HEADERS, (POLICY, b"default-src 'none'; frame-ancestors 'none'")]
 
 
 class SecurityHeaders:
@@ -34,10 +34,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers: RawHeaders = [*message["headers"], *SECURITY_HEADERS]
-                if POLICY not in dict(headers):
-                    headers.append(_NOTHING_LOADED)
-                message["headers"] = headers + self._origins.headers(requested)
+                headers: RawHeaders = message["headers"]
+                added = SECURITY_HEADERS if POLICY in dict(headers) else _STRICTEST
+                message["headers"] = [*headers, *added, *self._origins.headers(requested)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

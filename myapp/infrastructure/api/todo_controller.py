@@ -14,17 +14,19 @@ from myapp.infrastructure.api.cursors import encode_cursor
 from myapp.infrastructure.api.dependencies import Service
 from myapp.infrastructure.api.headers import (
     COUNT_EXACT,
-    NO_CACHE,
     RETURN_REPRESENTATION,
     Conditional,
     IfNoneMatch,
     Preferences,
     etag,
+    tell_state,
     unless_current,
 )
 from myapp.infrastructure.api.idempotency import Key
-from myapp.infrastructure.api.json_body import MERGE_PATCH, JsonRoute
-from myapp.infrastructure.api.parameters import AT, GIVEN_ONCE, revision_asked_for
+from myapp.infrastructure.api.json_body import MERGE_PATCH
+from myapp.infrastructure.api.json_route import JsonRoute
+from myapp.infrastructure.api.openapi import operation_id
+from myapp.infrastructure.api.parameters import AT, revision_asked_for
 from myapp.infrastructure.api.paths import Id, next_link, url_of
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
@@ -62,7 +64,9 @@ from myapp.infrastructure.api.todo_schema import (
     TodoEntrySchema,
 )
 
-router = APIRouter(route_class=JsonRoute, tags=["todo"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["todo"], generate_unique_id_function=operation_id
+)
 
 _ADDED = {
     "the id": {"value": EXAMPLE_ID},
@@ -89,13 +93,11 @@ TagName = Annotated[
         304: NOT_MODIFIED,
         **answers(*_READ),
     },
-    dependencies=[GIVEN_ONCE],
 )
 @router.get(
     "/todo/",
     response_model=list[TodoEntrySchema],
     include_in_schema=False,
-    dependencies=[GIVEN_ONCE],
 )
 async def list_entries(
     request: Request,
@@ -114,7 +116,7 @@ async def list_entries(
     """
     query = parameters.query(counted=COUNT_EXACT in prefer)
     page = await service.find_entries(query)
-    response.headers.update({"ETag": etag(page.revision), "Cache-Control": NO_CACHE})
+    tell_state(response, etag(page.revision))
     if page.next is not None:
         cursor = encode_cursor(page.next, query)
         response.headers.update(next_link(request, "/todo", cursor=cursor))
@@ -182,7 +184,7 @@ async def get_entry(
 ) -> TodoEntry | Response:
     """Answer the entry, or with `at` what it was when the store had that revision."""
     entry = await service.get_entry(id, at=await revision_asked_for(request))
-    response.headers.update({"ETag": etag(entry.revision), "Cache-Control": NO_CACHE})
+    tell_state(response, etag(entry.revision))
     return unless_current(if_none_match, response, entry)
 
 
@@ -299,5 +301,5 @@ async def list_tags(
     """List every tag in use, with its number of open entries and of all."""
     tags = await service.get_tags()
     digest = blake2b(repr(tags).encode("utf-8"), digest_size=8).hexdigest()
-    response.headers.update({"ETag": f'"{digest}"', "Cache-Control": NO_CACHE})
+    tell_state(response, f'"{digest}"')
     return unless_current(if_none_match, response, tags)

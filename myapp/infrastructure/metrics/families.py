@@ -83,6 +83,12 @@ REQUEST_SECONDS = Family(
     ("route", "method"),
     _SECONDS,
 )
+CUT_OFF = Family(
+    "counter",
+    "todo_connections_cut_off_total",
+    "Connections that were ended by a limit, by the name of its setting.",
+    ("limit",),
+)
 REQUESTS_IN_FLIGHT = Family(
     "gauge",
     "todo_http_requests_in_flight",
@@ -135,6 +141,7 @@ DEAD_BYTES = Family(
 FAMILIES = (
     REQUESTS,
     REQUEST_SECONDS,
+    CUT_OFF,
     REQUESTS_IN_FLIGHT,
     EVENT_STREAMS,
     OPERATIONS,

@@ -14,19 +14,19 @@ from prometheus_client.registry import Collector
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.running_storage import RunningStorage
 from myapp.infrastructure.metrics.families import (
+    CUT_OFF,
     EVENT_STREAMS,
     REQUESTS_IN_FLIGHT,
     Counts,
     metrics_of,
     total,
 )
-from myapp.infrastructure.metrics.measured_todo_entry_repository import (
-    MeasuredTodoEntryRepository,
-)
+from myapp.infrastructure.metrics.operation_metrics import OperationMetrics
 from myapp.infrastructure.metrics.process import process_metrics
 from myapp.infrastructure.metrics.request_metrics import RequestMetrics
 from myapp.infrastructure.metrics.storage_figures import StorageFigures
 from myapp.infrastructure.metrics.workers import Report, Reports, WorkerPlace
+from myapp.infrastructure.watched_todo_entry_repository import WatchedTodoEntryRepository
 
 _SHARE_EVERY = 1.0  # seconds
 
@@ -59,11 +59,15 @@ class Metrics:
         self._storage = None  # a repository that is no storage has nothing else to tell
         if isinstance(repository, RunningStorage):
             self._storage = StorageFigures(repository, self._clock)
-        return MeasuredTodoEntryRepository(repository, self._counts)
+        return WatchedTodoEntryRepository(repository, OperationMetrics(self._counts).watch)
 
     def watch_streams(self, streams: Callable[[], int]) -> None:
         """Ask for the number of open event streams here from now on."""
         self._streams = streams
+
+    def cut_off(self, limit: str) -> None:
+        """Count a connection that was ended by a limit."""
+        CUT_OFF.row(self._counts, limit)[0] += 1
 
     async def share_regularly(self) -> None:
         """Tell the other workers, if there may be any, until cancelled."""

@@ -1,11 +1,10 @@
 """A client's connection: what it may send, how slowly, and when it is cut off."""
 
 import asyncio
-import fcntl
 import logging
-import struct
-import termios
+from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +25,7 @@ from myapp.infrastructure.api.problems import (
     problem_response,
 )
 from myapp.infrastructure.api.security_headers import SECURITY_HEADERS
+from myapp.infrastructure.server.delivery import Delivery
 from myapp.infrastructure.server.exchange import Exchange
 from myapp.infrastructure.server.options import ConnectionOptions
 from myapp.infrastructure.server.request_head import check_head, malformed, split_target
@@ -33,7 +33,6 @@ from myapp.infrastructure.server.request_head import check_head, malformed, spli
 _FIELDS_MOST = 100
 _PIPELINED_MOST = 64  # requests that wait for the answer to another one
 _OVERHEAD = 8  # bytes for each of a body: a chunk of one byte takes six
-_SLOWEST = 1_024  # bytes a second: who reads less is held not to read
 _TURNED_AWAY_MOST = 256  # connections that are told so; what is beyond is just closed
 _LINGER = 2.0  # seconds for a client to notice that it was answered, and to close
 _WARNED_AGAIN = 60.0  # seconds
@@ -76,10 +75,14 @@ class Connection(HttpToolsProtocol):
     _answered: Exchange | None = None
     _in_turn: tuple[Exchange, ...] = ()  # which wait for their answers
     _deadline: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
+
+    def cut_off(self, limit: str) -> None:
+        """Learn that this connection is ended by a limit, the setting of that name."""
 
     def connection_made(self, transport: Any) -> None:  # uvloop's is one but in name
         super().connection_made(transport)
+        stalled = partial(self.cut_off, "send_timeout")
+        self._delivery = Delivery(self.loop, transport, self.options.send_timeout, stalled)
         if len(self.connections) > self.options.max_connections:
             self._turn_away()
         else:
@@ -88,7 +91,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stage = _Stage.END
         self._set_deadline()
-        self._watch_no_more()
+        self._delivery.watch_no_more()
         self._in_turn = ()
         if self._answered is not None:
             self.cycle = self._answered
@@ -109,18 +112,18 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch()
+        self._delivery.watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._watch_no_more()
+        self._delivery.watch_no_more()
 
     def shutdown(self) -> None:
         if self._answered is None:
             self._close_at_once()
         elif self._latest is not None:
             self._latest.keep_alive = False
-            self._watch()
+            self._delivery.watch()
 
     # What the parser calls:
 
@@ -325,6 +328,7 @@ class Connection(HttpToolsProtocol):
             self._latest.refuse(rejection)
 
     def _turn_away(self) -> None:
+        self.cut_off("max_connections")
         now = self.loop.time()
         if now - self._warned >= _WARNED_AGAIN:
             type(self)._warned = now
@@ -351,40 +355,13 @@ class Connection(HttpToolsProtocol):
 
     def _close_at_once(self) -> None:
         self.transport.close()
-        self._watch()
-
-    def _watch(self) -> None:
-        """See in a while whether enough has been read of what waits by now.
-
-        Whether the application waits to send more or has sent all: what waits takes memory,
-        and keeps the service from ending.
-        """
-        self._watch_no_more()
-        if self.transport.get_write_buffer_size() > 0:
-            timeout = self.options.send_timeout
-            self._stalled = self.loop.call_later(timeout, self._check_sent, self._waiting())
-
-    def _watch_no_more(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-    def _check_sent(self, before: int) -> None:
-        if before - self._waiting() < max(1, _SLOWEST * self.options.send_timeout):
-            self.transport.abort()
-        else:
-            self._watch()
-
-    def _waiting(self) -> int:
-        """Answer the bytes that the client has not acknowledged."""
-        connection = self.transport.get_extra_info("socket")
-        (in_system,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
-        size: int = self.transport.get_write_buffer_size() + in_system
-        return size
+        self._delivery.watch()
 
 
-def connections(limits: ConnectionOptions) -> type[Connection]:
-    """Answer the connections of a service with these limits."""
+def connections(
+    limits: ConnectionOptions, on_cut_off: Callable[[str], None]
+) -> type[Connection]:
+    """Answer the connections of a service with these limits, which tells whom they end."""
     response = problem_response(
         HTTPConnection({"type": "http"}),
         Rejection(
@@ -401,5 +378,8 @@ def connections(limits: ConnectionOptions) -> type[Connection]:
     class LimitedConnection(Connection):
         options = limits
         _too_many = answer
+
+        def cut_off(self, limit: str) -> None:
+            on_cut_off(limit)
 
     return LimitedConnection

@@ -1,11 +1,20 @@
 """A request and its answer, on a connection."""
 
+from functools import lru_cache
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    RequestResponseCycle,
+)
 
 from myapp.infrastructure.api.problems import Rejection
+
+_WITHOUT_BODY = (204, 304)
+_LINES_KEPT = 1_024
 
 
 class Exchange(RequestResponseCycle):
@@ -35,13 +44,60 @@ class Exchange(RequestResponseCycle):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send what the application answers."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
         if not self.response_started:
-            # A client that was not told to send its body may send it yet, or not.
-            self.keep_alive = self.keep_alive and not self.waiting_for_100_continue
-        elif not _has_more(message):
-            self.is_last, self.keep_alive = not self.keep_alive, True
-        await super().send(message)
+            self._send_head(message)
+        elif not self.response_complete:
+            self._send_body(message)
+
+    def _send_head(self, message: Any) -> None:  # one of many kinds of typed dictionaries
+        status: int = message["status"]
+        fields: list[tuple[bytes, bytes]] = [*self.default_headers, *message["headers"]]
+        # A client that was not told to send its body may send it yet, or not.
+        self.keep_alive = self.keep_alive and not self.waiting_for_100_continue
+        self.waiting_for_100_continue = False
+        self.response_started = True
+        length = dict(fields).get(b"content-length")
+        has_body = self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY
+        self.chunked_encoding = length is None and has_body
+        self.expected_content_length = int(length) if length and has_body else 0
+        if self.chunked_encoding:
+            fields.append((b"transfer-encoding", b"chunked"))
+        if not self.keep_alive:
+            fields.append((b"connection", b"close"))
+        self.transport.write(b"".join([STATUS_LINE[status], *map(_line, fields), b"\r\n"]))
+
+    def _send_body(self, message: Any) -> None:
+        body: bytes = message.get("body", b"")
+        is_complete = not message.get("more_body", False)
+        if self.chunked_encoding:
+            end = b"0\r\n\r\n" if is_complete else b""
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            self.transport.write(chunk + end)
+        elif self.scope["method"] != "HEAD":
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (
+                is_complete and self.expected_content_length
+            ):
+                raise RuntimeError("The content is not as long as its Content-Length.")
+            self.transport.write(body)
+        if is_complete:
+            self.is_last = not self.keep_alive
+            self.response_complete = True
+            self.message_event.set()
+            self.on_response()
 
 
-def _has_more(message: Any) -> bool:  # one of many kinds of typed dictionaries
-    return bool(message.get("more_body", False))
+@lru_cache(_LINES_KEPT)
+def _line(field: tuple[bytes, bytes]) -> bytes:
+    """Answer a line of a head; most are the same again and again.
+
+    Raises RuntimeError for what would not be a line any more.
+    """
+    name, value = field
+    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+        raise RuntimeError(f"{name!r} cannot be a header field with the value {value!r}")
+    return b"%b: %b\r\n" % field

@@ -30,18 +30,20 @@ def serve(
     started: Callable[[], None],
     stopping: Callable[[], None],
     closing: Callable[[], None],
+    cut_off: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP, then finish the requests in flight.
 
     Calls `started` once requests are taken; `stopping` at the signal, some seconds of delay
     before no more connections are taken; then `closing`, so that those end which have no end
-    of their own. What takes longer than the timeout is given up, or does on a second SIGINT.
+    of their own; and meanwhile `cut_off`, with its setting, for each connection that a limit
+    ends. What takes longer than the timeout is given up, or does on a second SIGINT.
     Raises whatever the application's lifespan raises at its start.
     """
     allow_open_files(options.max_connections)
     config = uvicorn.Config(
         app,
-        http=connections(options),
+        http=connections(options, cut_off),
         ws="none",
         lifespan="off",
         log_config=None,

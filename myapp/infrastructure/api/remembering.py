@@ -1,0 +1,23 @@
+"""Work that is done once for what clients send again and again."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+_KEPT = 256
+_LONGEST = 512  # bytes, so that nobody fills the memory
+
+Answer = TypeVar("Answer")
+
+
+def remembering(function: Callable[[bytes], Answer]) -> Callable[[bytes], Answer]:
+    """Answer the same function of a query, which remembers what it has answered to short ones.
+
+    What it answers may not be changed. What it raises is not remembered.
+    """
+    remembered = lru_cache(_KEPT)(function)
+
+    def answer(query: bytes) -> Answer:
+        return (remembered if len(query) <= _LONGEST else function)(query)
+
+    return answer
