@@ -1,4 +1,4 @@
-"""The pickle storage alone: opening time and memory, durable saves from 1 and 16 writers.
+"""The pickle storage alone: opening, memory, size on disk, durable saves from 1 and 16 writers.
 
     python -m benchmarks.pickle_storage [ENTRIES]
 
@@ -19,7 +19,10 @@ from time import perf_counter
 
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository
-from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
+from myapp.infrastructure.database.pickle_todo_entry_repository import (
+    JOURNAL,
+    open_pickle_storage,
+)
 from tests.realistic_entries import realistic_entries
 
 ENTRIES = 100_000
@@ -94,6 +97,7 @@ def main() -> None:
         asyncio.run(fill(full, count))
         seconds, megabytes = measure_opening(full)
         print(f"opening {count:,} entries: {seconds:.2f} s, {megabytes:.0f} MB at most")
+        print(f"on disk: {(full / JOURNAL).stat().st_size / count:.0f} bytes an entry")
         rates = asyncio.run(measure_saves(empty))
     for writers, rate in rates.items():
         ratio = rate / rates[WRITERS[0]]

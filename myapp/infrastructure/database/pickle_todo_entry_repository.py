@@ -87,6 +87,8 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
         return {state.id: state for state in states if state is not None}
 
     async def find(self, query: TodoQuery) -> Page:
+        for _ in self._index.prepare(query):
+            await asyncio.sleep(0)  # let others have their turn
         return self._index.find(query)
 
     async def tags(self) -> Sequence[TagUse]:
@@ -129,11 +131,12 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     def _check_current(self, entries: Sequence[TodoEntry]) -> None:
         """Raise StaleTodoEntry unless each is based on what is stored, and nothing pending."""
-        times = Counter(entry.id for entry in entries)
+        # Of one entry they need not be counted, which is a third of this check.
+        times = Counter(entry.id for entry in entries) if len(entries) > 1 else {}
         stale = [
             entry.id
             for entry in entries
-            if times[entry.id] > 1
+            if times.get(entry.id, 1) > 1
             or self._writer.pending(entry.id) is not None
             or not self._is_current(entry)
         ]

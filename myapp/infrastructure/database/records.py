@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from myapp.domain.change import Change
 from myapp.domain.todo import Due, Priority, TodoEntry
@@ -32,10 +32,12 @@ _REVISION_MOST = 2**62  # an integer of 8 bytes, with so many more to go on with
 
 _BEGIN = re.compile(rb"\x80\x05(?:\x95.{8})?\}\x94\(", re.DOTALL)
 _END = b"u."
+# Names, tags and the like, which are a third of the time if they are looked at one by one.
+_SHORT_TEXTS = b"|".join(b"\\x%02x[\\x00-\\x7f]{%d}" % (n, n) for n in range(24))
 # None, integers of up to 8 bytes, ids, tuples, lists, what was there before; and frames.
 _PARTS = (
     rb"(?:[N()\x85\x86\x87t\]ae\x94]|[Kh].|M..|[Jj].{4}|C\x10.{16}|\x95.{8}"
-    rb"|\x8a(?:\x05.{5}|\x06.{6}|\x07.{7}|\x08.{8}))*+"
+    rb"|\x8a(?:\x05.{5}|\x06.{6}|\x07.{7}|\x08.{8})|\x8c(?:" + _SHORT_TEXTS + rb"))*+"
 )
 _BEFORE_TEXT = re.compile(_PARTS + rb"(?:\x8c(.)|X(.{4}))", re.DOTALL)
 _WITHOUT_TEXT = re.compile(_PARTS, re.DOTALL)
@@ -222,11 +224,14 @@ def _from_tuple(
         raise TypeError("an entry has no id, or no tags")
     if type(revision) is not int or revision < 1:
         raise TypeError("an entry has no revision")
-    _check_texts(content, notes, priority, *tags)
+    if type(content) is not str or type(notes) is not str or type(priority) is not str:
+        raise TypeError("a text is no string")
+    if tags:
+        _check_texts(*tags)
     created = to_moment(created_at)
     return TodoEntry.restore(
         (
-            UUID(bytes=id),
+            _to_id(id),
             content,
             notes,
             tags,
@@ -239,6 +244,16 @@ def _from_tuple(
             revision,
         )
     )
+
+
+def _to_id(stored: bytes) -> UUID:
+    """Answer UUID(bytes=stored), in half the time: a tenth of an entry's."""
+    if len(stored) != 16:
+        raise ValueError("an id has 16 bytes")
+    entry_id = object.__new__(UUID)
+    object.__setattr__(entry_id, "int", int.from_bytes(stored, "big"))
+    object.__setattr__(entry_id, "is_safe", SafeUUID.unknown)
+    return entry_id
 
 
 def _check_texts(*texts: object) -> None:

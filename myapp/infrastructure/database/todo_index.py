@@ -1,34 +1,44 @@
-"""All entries in memory, ready to be asked: by id, by tag, in every order."""
+"""All entries in memory, ready to be asked: by id, by tag, by text, in every order."""
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import islice
 from uuid import UUID
 
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import (
-    Page,
-    Position,
-    Sort,
-    SortKey,
-    TagUse,
-    TodoQuery,
+from myapp.domain.todo_entry_repository import Page, Position, Sort, TagUse, TodoQuery
+from myapp.infrastructure.database.order import Order
+from myapp.infrastructure.database.text_blocks import (
+    TextBlocks,
+    done_mark,
+    folded_text,
+    tag_mark,
 )
+
+_STEPS = 200  # one for so many entries, until it takes less to ask the blocks
+_FEW = 10
+_FEW_OF = 200  # and one for so many entries
+_TEXTS_KEPT = 10_000
+_UNUSED = (0, 0)
+
+_Matches = Callable[[TodoEntry], bool]
 
 
 class TodoIndex:
     """The entries that are there, without the removed ones, at a revision of the store.
 
-    Orders and folded texts are made when first asked for and kept up to date from then on.
+    Orders and blocks of texts are made when first needed and kept up to date from then on.
     """
 
     def __init__(self) -> None:
         self.revision = 0
         self._entries: dict[int, TodoEntry] = {}
-        self._orders: dict[Sort, _Order] = {}
-        self._texts: dict[int, str] = {}
+        self._done = 0
         self._tags: dict[str, list[int]] = {}  # number of open and of all entries
+        self._spellings: dict[str, set[str]] = {}  # tags by what they are when folded
+        self._orders: dict[Sort, Order] = {}
+        self._blocks = TextBlocks(self._entries)
+        self._texts: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -43,119 +53,157 @@ class TodoIndex:
 
     def put(self, entry: TodoEntry) -> None:
         """Take in what was stored."""
-        before = self._entries.pop(entry.id.int, None)
+        entry_id = entry.id.int
+        before = self._entries.pop(entry_id, None)
         after = None if entry.removed else entry
         if before is not None:
-            self._count_tags(before, -1)
+            self._count(before, -1)
         if after is not None:
-            self._entries[entry.id.int] = after
-            self._count_tags(after, +1)
+            self._entries[entry_id] = after
+            self._count(after, +1)
         for order in self._orders.values():
-            order.put(before, after)
-        self._texts.pop(entry.id.int, None)
-
-    def find(self, query: TodoQuery) -> Page:
-        """Answer one page of the entries that match."""
-        matches = self._predicate(query)
-        order = self._order(query.sort)
-        entries: list[TodoEntry] = []
-        following: Position | None = None
-        for entry_id in order.walk(query.start, descending=query.descending):
-            entry = self._entries[entry_id]
-            if not matches(entry):
-                continue
-            if len(entries) == query.limit:
-                last = entries[-1]
-                following = Position(query.sort.key(last), last.id)
-                break
-            entries.append(entry)
-        total = sum(map(matches, self._entries.values())) if query.counted else None
-        return Page(entries=entries, revision=self.revision, next=following, total=total)
+            order.change(before, after)
+        self._blocks.change(entry_id)
+        self._texts.pop(entry_id, None)
 
     def tags(self) -> Sequence[TagUse]:
         """Answer every tag in use, sorted by code point."""
         return [TagUse(tag, *uses) for tag, uses in sorted(self._tags.items())]
 
-    def _order(self, sort: Sort) -> "_Order":
-        if sort not in self._orders:
-            self._orders[sort] = _Order(sort, self._entries.values())
-        return self._orders[sort]
+    def prepare(self, query: TodoQuery) -> Iterator[None]:
+        """Make what the query needs; whoever goes through this may do other things between."""
+        if self._mark(query) is not None:
+            yield from self._blocks.prepare()
+        if query.sort not in self._orders:
+            self._orders[query.sort] = Order(query.sort, self.entries())
+        yield from self._orders[query.sort].prepare()
 
-    def _count_tags(self, entry: TodoEntry, by: int) -> None:
-        open_by = 0 if entry.done else by
+    def find(self, query: TodoQuery) -> Page:
+        """Answer one page of the entries that match."""
+        for _ in self.prepare(query):
+            pass
+        matches = self._predicate(query)
+        if matches is None:
+            following = self._walk(self._orders[query.sort], query.start, query)
+        else:
+            following = self._matching(query, matches)
+        found = list(islice(following, query.limit + 1))
+        entries, position = found[: query.limit], None
+        if len(found) > query.limit:
+            position = _position(query.sort, entries[-1])
+        total = self._total(query, matches) if query.counted else None
+        return Page(entries=entries, revision=self.revision, next=position, total=total)
+
+    def _walk(
+        self, order: Order, start: Position | None, query: TodoQuery
+    ) -> Iterator[TodoEntry]:
+        ids = order.walk(start, descending=query.descending)
+        return map(self._entries.__getitem__, ids)
+
+    def _matching(self, query: TodoQuery, matches: _Matches) -> Iterator[TodoEntry]:
+        """Answer the entries that match from the start of the page on, in its order.
+
+        Where walking along the order takes long, and few can match, the blocks tell them.
+        """
+        walk = self._walk(self._orders[query.sort], query.start, query)
+        last = None
+        for last in islice(walk, len(self._entries) // _STEPS):
+            if matches(last):
+                yield last
+        few = self._few(query)
+        if few is not None:
+            start = query.start if last is None else _position(query.sort, last)
+            walk = self._walk(Order(query.sort, few), start, query)
+        yield from filter(matches, walk)
+
+    def _few(self, query: TodoQuery) -> Sequence[TodoEntry] | None:
+        """Answer few entries that have all among them that match, if such are known."""
+        mark = self._mark(query)
+        if mark is None:
+            return None
+        most = self._most()
+        ids = list(islice(self._blocks.find(mark), most + 1))
+        return [self._entries[entry_id] for entry_id in ids] if len(ids) <= most else None
+
+    def _most(self) -> int:
+        """Answer how many entries are few."""
+        return _FEW + len(self._entries) // _FEW_OF
+
+    def _mark(self, query: TodoQuery) -> str | None:
+        """Answer what all say that match, if it is searched or few are known to say so."""
+        for tag in query.tags:
+            if self._tags.get(tag, _UNUSED)[1] <= self._most():
+                return tag_mark(tag)
+        if query.done is not None:
+            done = self._done if query.done else len(self._entries) - self._done
+            if done <= self._most():
+                return done_mark(query.done)
+        return fold(query.search) or None
+
+    def _total(self, query: TodoQuery, matches: _Matches | None) -> int:
+        if matches is None:
+            return len(self._entries)
+        mark = self._mark(query)
+        ids = self._entries if mark is None else self._blocks.find(mark)
+        return sum(map(matches, map(self._entries.__getitem__, ids)))
+
+    def _predicate(self, query: TodoQuery) -> _Matches | None:
+        """Answer what tells whether an entry matches; None if all do."""
+        if not query.search:
+            return query.matches if _is_selective(query) else None
+        wanted = fold(query.search)
+        tags: Set[str] = self._spellings.get(wanted, set())
+        others = self._predicate(query.unsearched())
+
+        def finds(entry: TodoEntry) -> bool:
+            return wanted in self._text(entry) or not tags.isdisjoint(entry.tags)
+
+        if others is None:
+            return finds
+        return lambda entry: others(entry) and finds(entry)
+
+    def _text(self, entry: TodoEntry) -> str:
+        """Answer the folded text of an entry, which is kept: what comes first does so often."""
+        text = self._texts.get(entry.id.int)
+        if text is None:
+            if len(self._texts) == _TEXTS_KEPT:
+                self._texts.clear()
+            text = self._texts[entry.id.int] = folded_text(entry)
+        return text
+
+    def _count(self, entry: TodoEntry, by: int) -> None:
+        """Count an entry in, or out."""
+        done = entry.done
+        self._done += by * done
         for tag in entry.tags:
-            uses = self._tags.setdefault(tag, [0, 0])
-            uses[0] += open_by
+            uses = self._tags.get(tag)
+            if uses is None:
+                uses = self._tags[tag] = [0, 0]
+                self._spellings.setdefault(fold(tag), set()).add(tag)
+            uses[0] += 0 if done else by
             uses[1] += by
             if not uses[1]:
                 del self._tags[tag]
+                self._forget_spelling(tag)
 
-    def _predicate(self, query: TodoQuery) -> Callable[[TodoEntry], bool]:
-        if not query.search:
-            return query.matches
-        wanted = fold(query.search)
-        tags = {tag for tag in self._tags if fold(tag) == wanted}
-        others = query.unsearched()
-
-        def matches(entry: TodoEntry) -> bool:
-            found = wanted in self._text(entry) or not tags.isdisjoint(entry.tags)
-            return found and others.matches(entry)
-
-        return matches
-
-    def _text(self, entry: TodoEntry) -> str:
-        """Content and notes, folded, parted by a character that no search may contain."""
-        text = self._texts.get(entry.id.int)
-        if text is None:
-            text = f"{fold(entry.content)}\0{fold(entry.notes)}"
-            self._texts[entry.id.int] = text
-        return text
+    def _forget_spelling(self, tag: str) -> None:
+        spellings = self._spellings[fold(tag)]
+        spellings.remove(tag)
+        if not spellings:
+            del self._spellings[fold(tag)]
 
 
-_Place = tuple[Any, int]  # a key and an id; the keys of one order are all of one type
+def _position(sort: Sort, entry: TodoEntry) -> Position:
+    return Position(sort.key(entry), entry.id)
 
 
-class _Order:
-    """The ids of all entries by key and id; those without a key apart, and last."""
-
-    def __init__(self, sort: Sort, entries: Iterable[TodoEntry]) -> None:
-        self._sort = sort
-        self._keyed: list[_Place] = []
-        self._unkeyed: list[_Place] = []
-        for entry in entries:
-            places, place = self._locate(sort.key(entry), entry.id)
-            places.append(place)
-        self._keyed.sort()
-        self._unkeyed.sort()
-
-    def put(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
-        if before is not None:
-            places, place = self._locate(self._sort.key(before), before.id)
-            del places[bisect_left(places, place)]
-        if after is not None:
-            places, place = self._locate(self._sort.key(after), after.id)
-            insort(places, place)
-
-    def walk(self, start: Position | None, *, descending: bool) -> Iterator[int]:
-        """Answer the ids after a position, in the order or in its reverse."""
-        parts = [self._keyed, self._unkeyed]
-        if start is not None:
-            places, place = self._locate(start.key, start.id)
-            if descending:
-                yield from _ids(places, reversed(range(bisect_left(places, place))))
-            else:
-                yield from _ids(places, range(bisect_right(places, place), len(places)))
-            parts = parts[1:] if places is self._keyed else []
-        for places in parts:
-            numbers = range(len(places))
-            yield from _ids(places, reversed(numbers) if descending else numbers)
-
-    def _locate(self, key: SortKey, entry_id: UUID) -> tuple[list[_Place], _Place]:
-        """Answer which list a place belongs to, and the place."""
-        if key is None:
-            return self._unkeyed, (0, entry_id.int)
-        return self._keyed, (key, entry_id.int)
-
-
-def _ids(places: list[_Place], numbers: Iterable[int]) -> Iterator[int]:
-    return (places[number][1] for number in numbers)
+def _is_selective(query: TodoQuery) -> bool:
+    return bool(
+        query.tags
+        or query.priorities
+        or query.done is not None
+        or query.due_before
+        or query.due_after
+        or query.completed_before
+        or query.completed_after
+    )

@@ -1,0 +1,155 @@
+"""The index of a pickle storage against a plain loop, with enough entries to take turns."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from random import Random
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import Sort, TodoQuery
+from myapp.infrastructure.database.todo_index import TodoIndex
+from tests.contract.entries import LATER, NOON
+from tests.contract.few_values import DRAFTS, QUERIES, starting_after
+from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
+from tests.realistic_entries import realistic_entries
+
+MANY = 2_100
+
+_CONTENTS = ["Straße", "STRASSE", "e\u0301ß", "😀 %_", "İi", "a\u0301s", "milk"]
+_TAGS = ["home", "HOME", "ß", "ss", "😀"]
+
+# What is asked of many entries: what most have, some, few, one or none, and all in each order.
+ASKED = [
+    *(TodoQuery(sort=sort, limit=7) for sort in Sort),
+    *(TodoQuery(sort=sort, limit=7, descending=True, done=False) for sort in Sort),
+    *(
+        TodoQuery(search=search, sort=Sort.DUE, limit=7, counted=True)
+        for search in ("milk", "strasse", "\u0301", "RARE-9", "home", "no\tone", "b\na")
+    ),
+    TodoQuery(tags=frozenset(["rare-1"]), counted=True),
+    TodoQuery(tags=frozenset(["home-1", "rare-2"]), search="a", sort=Sort.CONTENT),
+    TodoQuery(tags=frozenset(["rare-1"]), done=True, descending=True, limit=1),
+    TodoQuery(search="milk", completed_after=LATER, due_before=NOON, limit=3),
+]
+
+
+class Both:
+    """An index, and a plain loop that says what it should answer."""
+
+    def __init__(self, *, seed: int) -> None:
+        self.index = TodoIndex()
+        self._plain = InMemoryTodoEntryRepository()
+        self._random = Random(seed)  # the same each time
+        self._ids: list[UUID] = []
+        self.store(self.new_entries(MANY))
+
+    def store(self, entries: Iterator[TodoEntry]) -> None:
+        """Store entries in both."""
+        for change in asyncio.run(self._plain.save(*entries)):
+            self.index.put(change.after)
+            self.index.revision = change.revision
+
+    def new_entries(self, number: int) -> Iterator[TodoEntry]:
+        """Answer new entries, of which many share what they say."""
+        for entry in realistic_entries(number, seed=self._random.randrange(10**6)):
+            self._ids.append(entry.id)
+            yield self._varied(entry)
+
+    def change_some(self, number: int) -> None:
+        """Change, complete, remove, restore and add entries."""
+        ids = self._random.sample(self._ids, number)
+        states = asyncio.run(self._plain.last_states(ids))
+        self.store(map(self._changed, states.values()))
+        self.store(self.new_entries(number // 5))
+
+    def remove_most(self) -> None:
+        """Remove all entries that are there but a few."""
+        self.store(entry.remove(at=LATER) for entry in self.index.entries()[10:])
+
+    def check(self, *queries: TodoQuery) -> None:
+        """Compare the first two pages of each, and the tags."""
+        for query in queries:
+            page = self.index.find(query)
+            assert page == asyncio.run(self._plain.find(query)), query
+            if page.next is not None:
+                query = replace(query, start=page.next)
+                assert self.index.find(query) == asyncio.run(self._plain.find(query)), query
+        assert self.index.tags() == asyncio.run(self._plain.tags())
+
+    def _changed(self, entry: TodoEntry) -> TodoEntry:
+        if entry.removed:
+            return replace(entry, removed_at=None)
+        if self._random.random() < 0.3:
+            return entry.remove(at=LATER)
+        if self._random.random() < 0.3:
+            return entry.reopen(at=LATER) if entry.done else entry.complete(at=LATER)
+        return self._varied(entry)
+
+    def _varied(self, entry: TodoEntry) -> TodoEntry:
+        kind = self._random.random()
+        if kind < 0.2:
+            notes = self._random.choice(["", "b\na", "ßs"])
+            return replace(entry, content=self._random.choice(_CONTENTS), notes=notes)
+        if kind < 0.4:
+            return replace(entry, tags=(self._random.choice(_TAGS),), created_at=NOON)
+        if kind < 0.41:
+            number = self._random.randrange(10)
+            return replace(
+                entry, content=f"Rare-{number} {entry.content}", tags=(f"rare-{number}",)
+            )
+        return entry
+
+
+@pytest.fixture(scope="module")
+def standing() -> Both:
+    """Many entries that have changed a lot, to be asked only."""
+    both = Both(seed=1)
+    both.check(*ASKED)
+    both.change_some(800)
+    return both
+
+
+@given(queries=st.lists(st.tuples(QUERIES, st.none() | DRAFTS), min_size=10, max_size=10))
+@settings(max_examples=10)
+def test_many_entries_are_found_as_a_plain_loop_finds_them(
+    standing: Both, queries: list[tuple[TodoQuery, TodoEntry | None]]
+) -> None:
+    for query, start in queries:
+        standing.check(query if start is None else starting_after(query, start))
+
+
+def test_what_is_found_follows_many_changes() -> None:
+    both = Both(seed=2)
+    both.check(*ASKED)
+    both.change_some(1_200)
+    both.check(*ASKED)
+    both.remove_most()
+    both.check(*ASKED)
+    both.store(both.new_entries(1_000))
+    both.check(*ASKED)
+
+
+@pytest.mark.parametrize("turns", [1, 5])
+def test_what_changes_while_a_query_is_prepared_is_found(turns: int) -> None:
+    both = Both(seed=3)
+    for query in (ASKED[2], TodoQuery(search="rare-1", sort=Sort.CONTENT)):
+        for _ in islice(both.index.prepare(query), turns):
+            both.change_some(50)
+        both.check(query)
+
+
+def test_a_query_that_two_prepare_in_turns_is_prepared_once() -> None:
+    both = Both(seed=4)
+    query = TodoQuery(search="rare-1", sort=Sort.CONTENT)
+
+    first, second = both.index.prepare(query), both.index.prepare(query)
+    turns = sum(1 for _ in zip(first, second))
+
+    assert turns < sum(1 for _ in Both(seed=4).index.prepare(query))
+    both.check(query)
