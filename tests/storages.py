@@ -1,11 +1,14 @@
 """The storages a service may run on, each as the URL of one that belongs to a folder."""
 
 import asyncio
+import atexit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import count
 from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
 
 from myapp.infrastructure.database.storage import open_archive
 from tests.postgresql_server import shared_postgresql
@@ -29,7 +32,11 @@ def _pickle_url(folder: Path) -> str:
 
 
 def _sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{folder}/todos.db"
+    """Answer the URL of a file that is a copy at first: to migrate a new one took 40 ms."""
+    file = folder / "todos.db"
+    if not file.exists():
+        copy(_migrated_file(), file)
+    return _sqlite_url_of(file)
 
 
 def _postgresql_url(folder: Path) -> str:
@@ -65,10 +72,27 @@ def _empty_database() -> str:
 
 
 @cache
+def _migrated_file() -> Path:
+    """Answer a file of SQLite to be copied."""
+    removed_at_exit = TemporaryDirectory(prefix="sqlite-")
+    atexit.register(removed_at_exit.cleanup)
+    file = Path(removed_at_exit.name) / "migrated.db"
+    _migrate(_sqlite_url_of(file))
+    return file
+
+
+@cache
 def _migrated_database() -> tuple[str, str]:
     """Answer the name of a database to be copied, and how many objects there are in it."""
     server = shared_postgresql()
-    url = server.create_database("migrated")
+    _migrate(server.create_database("migrated"))
+    return "migrated", server.execute(_OBJECTS, database="migrated")
+
+
+def _migrate(url: str) -> None:
     with ThreadPoolExecutor(1) as outside_of_any_event_loop:
         outside_of_any_event_loop.submit(asyncio.run, open_archive(url).migrate()).result()
-    return "migrated", server.execute(_OBJECTS, database="migrated")
+
+
+def _sqlite_url_of(file: Path) -> str:
+    return f"sqlite:///{file}"
