@@ -42,7 +42,7 @@ async def check_after(url: str, *statements: str) -> Sequence[str]:
     async with connected(archive.dialect, StorageOptions()) as connections:
         async with connections.connect() as connection:
             for statement in statements:
-                await connection.execute(text(statement))
+                await connection.fetch(text(statement), {})
     return await archive.check()
 
 

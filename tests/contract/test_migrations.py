@@ -3,23 +3,26 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import ClauseElement, Connection, inspect
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from myapp.domain.change import ChangeKind
 from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
+from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
 from myapp.infrastructure.database.sql.schema import SCHEMA, metadata
+from myapp.infrastructure.database.sql.sql_archive import SqlArchive
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.contract.entries import LATER, entries_of, new_entry, save
 from tests.postgresql_server import shared_postgresql
@@ -48,6 +51,9 @@ _STATEMENTS = {
 _SEARCH_INDEX = "todo_entry_search"  # what only one of the databases has is no table of both
 
 
+Answer = TypeVar("Answer")
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of a file that is not there yet."""
@@ -68,24 +74,20 @@ def url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[AsyncConnection]:
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-    scheme, _, place = url.partition(":")
-    engine = create_async_engine(f"{driver[scheme]}:{place}")
-    async with engine.begin() as connection:
-        yield connection
-    await engine.dispose()
+async def _run(url: str, work: Callable[[Connection], Answer]) -> Answer:
+    """Answer what a function answers for a connection to the database."""
+    archive = open_archive(url)
+    assert isinstance(archive, SqlArchive)
+    return await archive.dialect.run_sync(work, StorageOptions())
 
 
 async def test_the_migrated_schema_is_that_of_the_tables(url: str) -> None:
     await open_archive(url).migrate()
-    async with _connected(url) as connection:
-        assert await connection.run_sync(_differences) == []
-        migrated = await connection.run_sync(_described)
-        await connection.run_sync(migrating.downgrade, "base")
-        await connection.run_sync(metadata.create_all)
-        assert await connection.run_sync(_described) == migrated
+    assert await _run(url, _differences) == []
+    migrated = await _run(url, _described)
+    await _run(url, partial(migrating.downgrade, schema="base"))
+    await _run(url, metadata.create_all)
+    assert await _run(url, _described) == migrated
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -141,9 +143,8 @@ async def test_migrating_again_changes_nothing(url: str) -> None:
 
 async def test_all_tables_can_be_taken_away_and_made_anew(url: str) -> None:
     await _filled(url)
-    async with _connected(url) as connection:
-        await connection.run_sync(migrating.downgrade, "base")
-        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    await _run(url, partial(migrating.downgrade, schema="base"))
+    tables = await _run(url, lambda connection: inspect(connection).get_table_names())
     assert tables == ["alembic_version"]
     await open_archive(url).migrate()
     async with open_storage(url) as repository:
@@ -284,8 +285,7 @@ async def test_the_release_before_must_not_store_what_the_history_is_not_told(
 async def _filled_before(url: str) -> list[TodoEntry]:
     """Fill a storage of the schema before this release's, and answer its entries."""
     stored = await _filled(url)
-    async with _connected(url) as connection:
-        await connection.run_sync(migrating.downgrade, _BEFORE)
+    await _run(url, partial(migrating.downgrade, schema=_BEFORE))
     assert (await open_archive(url).status()).schema == _BEFORE
     return stored
 

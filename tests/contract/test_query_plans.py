@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import ClauseElement, Connection
 
 from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Position, Sort, TodoQuery
@@ -23,6 +24,7 @@ from myapp.infrastructure.database.sql.queries import (
     page_of_found,
     values_of,
 )
+from myapp.infrastructure.database.sql.statements import Statements, Values
 from myapp.infrastructure.database.sql.text_search import TextSearch
 from myapp.infrastructure.database.storage import open_archive
 from tests.contract.entries import LATER, NOON
@@ -32,7 +34,6 @@ from tests.storages import STORAGE_URLS
 ENTRIES = 20_000
 
 _PageOf = Callable[[Shape, TextSearch], Statement]
-_Values = tuple[Any, ...]  # whatever a driver takes
 _Node = dict[str, Any]  # of a plan in JSON
 
 _FILTERED = {
@@ -117,33 +118,32 @@ async def _plan(connections: Connections, query: TodoQuery, page: _PageOf) -> Se
     statement = page(Shape.of(query), search)
     with _last_executed() as executed:
         await connections.fetch(statement, {**values_of(query, search), "window": 100})
-    async with connections.connect() as connection:
-        return await connection.run_sync(_explain, *executed[0])
+    text, places = executed[0]
+    explain = partial(_explain, statement=text, values=tuple(places))
+    return await connections.dialect.run_sync(explain, StorageOptions())
 
 
 @contextmanager
-def _last_executed() -> Iterator[list[tuple[str, _Values]]]:
+def _last_executed() -> Iterator[list[tuple[str, Sequence[object]]]]:
     """Answer the list of what is executed meanwhile, as the drivers get it."""
-    executed: list[tuple[str, _Values]] = []
+    executed: list[tuple[str, Sequence[object]]] = []
+    fill = Statements.fill
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def note(
-        _connection: Connection,
-        _cursor: object,
-        statement: str,
-        parameters: _Values,
-        _context: object,
-        _many: bool,
-    ) -> None:
-        executed.append((statement, parameters))
+    def noted(
+        self: Statements, statement: ClauseElement, values: Values
+    ) -> tuple[str, Sequence[object]]:
+        filled = fill(self, statement, values)
+        executed.append(filled)
+        return filled
 
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statements, "fill", noted)
         yield executed
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
-def _explain(connection: Connection, statement: str, values: _Values) -> Sequence[str]:
+def _explain(
+    connection: Connection, statement: str, values: tuple[object, ...]
+) -> Sequence[str]:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
         return [row.detail for row in rows]

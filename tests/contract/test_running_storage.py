@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import text
 
 from myapp.domain.errors import StorageUnavailable
 from myapp.domain.todo_entry_repository import TodoEntryRepository
@@ -88,8 +88,38 @@ async def test_a_database_tells_how_its_connections_are_used(kind: str, tmp_path
     assert isinstance(archive, SqlArchive)
     async with connected(archive.dialect, options) as connections, connections.connect():
         with pytest.raises(StorageUnavailable):
-            await connections.fetch(select(1), {})
+            await connections.fetch(text("SELECT 1"), {})
         assert connections.pool == Pool(size=1, in_use=1, timeouts=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "endless"),
+    [
+        (
+            "sqlite",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT max(i) FROM n",
+        ),
+        ("postgresql", "SELECT pg_sleep(3600)"),
+    ],
+)
+async def test_a_read_that_is_given_up_keeps_no_connection(
+    kind: str, endless: str, tmp_path: Path
+) -> None:
+    archive = open_archive(STORAGE_URLS[kind](tmp_path))
+    assert isinstance(archive, SqlArchive)
+    await archive.migrate()
+    async with connected(archive.dialect, StorageOptions(pool_size=1)) as connections:
+        await connections.fetch(text("SELECT 1"), {})
+        reading = asyncio.create_task(connections.fetch(text(endless), {}))
+        while not connections.pool.in_use:
+            await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+        assert connections.pool.in_use == 0
+        ((answer,),) = await connections.fetch(text("SELECT 1"), {})
+        assert answer == 1
 
 
 async def test_a_journal_tells_what_is_of_no_use_any_more(tmp_path: Path) -> None:

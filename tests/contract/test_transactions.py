@@ -1,15 +1,16 @@
 """SQL only: which transactions saves share, and what becomes of those that fail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import ClauseElement
 
 from myapp.domain.errors import StorageUnavailable, TodoEntryNotFound
 from myapp.domain.todo_entry_repository import TodoEntryRepository
+from myapp.infrastructure.database.sql.statements import Statements, Values
 from myapp.infrastructure.database.storage import open_storage
 from tests.contract.entries import new_entry
 from tests.postgresql_server import shared_postgresql
@@ -131,19 +132,15 @@ def _lost_at(beginning: str) -> Iterator[None]:
 @contextmanager
 def _before_each(call: Callable[[str], None]) -> Iterator[None]:
     """Call with each statement before it is executed."""
+    fill = Statements.fill
 
-    def before(
-        _connection: object,
-        _cursor: object,
-        statement: str,
-        _parameters: object,
-        _context: object,
-        _many: bool,
-    ) -> None:
-        call(statement)
+    def called(
+        self: Statements, statement: ClauseElement, values: Values
+    ) -> tuple[str, Sequence[object]]:
+        filled, places = fill(self, statement, values)
+        call(filled)
+        return filled, places
 
-    event.listen(Engine, "before_cursor_execute", before)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statements, "fill", called)
         yield
-    finally:
-        event.remove(Engine, "before_cursor_execute", before)

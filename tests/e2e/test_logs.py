@@ -118,7 +118,7 @@ def test_whoever_complains_does_it_in_the_same_form() -> None:
 
         logging.getLogger("uvicorn.error").warning("by a library")
         logging.getLogger("uvicorn.error").warning("%d by a mistake", "hush")
-        logging.getLogger("aiosqlite").debug("with values")
+        logging.getLogger("sqlalchemy.engine").debug("with values")
         warnings.warn("by a warning")
         thread = threading.Thread(target=lambda: int("by a thread"))
         thread.start()

@@ -7,6 +7,7 @@ and after each refusal until told that the cause is gone.
 import asyncio
 import ctypes
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
 
 from pytest import MonkeyPatch
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from myapp.domain.errors import StorageFull, StorageUnavailable
 from myapp.domain.todo import TodoEntry
@@ -81,11 +81,9 @@ def _compact_early(patch: MonkeyPatch) -> None:
     patch.setattr(contents, "_CHUNK", _FEW)
     prepare = Sqlite.prepare
 
-    def prepare_for_short_logs(
-        self: Sqlite, connection: DBAPIConnection, entry: object
-    ) -> None:
-        prepare(self, connection, entry)
-        connection.cursor().execute(f"PRAGMA wal_autocheckpoint = {_FEW_PAGES}")
+    def prepare_for_short_logs(self: Sqlite, file: sqlite3.Connection) -> None:
+        prepare(self, file)
+        file.execute(f"PRAGMA wal_autocheckpoint = {_FEW_PAGES}")
 
     patch.setattr(Sqlite, "prepare", prepare_for_short_logs)
 

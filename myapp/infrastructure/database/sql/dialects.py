@@ -1,18 +1,28 @@
 """What SQLite and PostgreSQL do differently: connecting, locking, failing."""
 
+import asyncio
 import os
+import sqlite3
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import URL, Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy import URL, NullPool, TextClause, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
+from myapp.infrastructure.database.sql.postgresql_connection import PostgresqlConnection
 from myapp.infrastructure.database.sql.schema import metadata
+from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
+from myapp.infrastructure.database.sql.sqlite_file import borrowed
 from myapp.infrastructure.database.sql.text_search import (
     PostgresqlSearch,
     SqliteSearch,
@@ -22,52 +32,56 @@ from myapp.infrastructure.database.sql.text_search import (
 _IDLE_MOST = 60_000  # milliseconds that others wait for a process which has fallen silent
 _FOR_EVER = 86_400.0
 _FLAWS_MOST = 100
-_SEARCH_INDEX_DIFFERS = (
+_INTEGRITY = text(f"PRAGMA integrity_check({_FLAWS_MOST})")
+_SEARCH_INDEX_DIFFERS = text(
     "SELECT (SELECT count(*) FROM todo_entry_search_docsize)"
     " <> (SELECT count(*) FROM todo_entry)"
 )
-_SIZE = (
-    "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint"
-    " FROM unnest($1::text[]) AS name"
+_WAIT_FOR_COMMITS = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
 )
+_SIZE = text(
+    "SELECT CAST(coalesce(sum(pg_total_relation_size(to_regclass(name))), 0) AS bigint)"
+    " FROM unnest(CAST(:names AS text[])) AS name"
+)
+
+Answer = TypeVar("Answer")
 
 
 class Dialect(ABC):
     """One of the two, and where the database is."""
 
     search: TextSearch
-    begin_change: str
-    begin_snapshot: str
-    after_load: Sequence[str]
+    begin_change: TextClause
+    begin_snapshot: TextClause
+    after_load: Sequence[TextClause]
 
     @property
     @abstractmethod
     def place(self) -> str:
         """What the database is called in messages; nothing in it is secret."""
 
-    @property
     @abstractmethod
-    def engine_url(self) -> URL:
-        """The URL for SQLAlchemy, which names the driver."""
+    async def connect(self, options: StorageOptions) -> Connection:
+        """Answer a new connection; raises OSError as `check` does."""
 
     @abstractmethod
-    def connect_arguments(self, options: StorageOptions) -> Mapping[str, object]:
-        """Answer what the driver is told to connect with."""
-
-    @abstractmethod
-    def prepare(self, connection: DBAPIConnection, _entry: object) -> None:
-        """Set up a new connection; raises OSError as `check` does."""
+    async def run_sync(
+        self, work: Callable[[sa.Connection], Answer], options: StorageOptions
+    ) -> Answer:
+        """Answer what a function does with a connection of SQLAlchemy's, made for it alone."""
 
     @abstractmethod
     def check(self) -> None:
         """Raise OSError if what was connected to first is not what others would find now."""
 
     @abstractmethod
-    def size(self, connection: Connection) -> int:
+    async def size(self, connection: Connection) -> int:
         """Answer how many bytes the storage takes."""
 
     @abstractmethod
-    def flaws(self, connection: Connection) -> Sequence[str]:
+    def flaws(self) -> Steps[Sequence[str]]:
         """Answer what the database itself finds wrong, a sentence each."""
 
     @abstractmethod
@@ -82,8 +96,8 @@ class Dialect(ABC):
 class Sqlite(Dialect):
     """A file; writers of all processes wait for each other, readers wait for nobody."""
 
-    begin_change = "BEGIN IMMEDIATE"
-    begin_snapshot = "BEGIN"
+    begin_change = text("BEGIN IMMEDIATE")
+    begin_snapshot = text("BEGIN")
     after_load = ()
 
     def __init__(self, path: Path) -> None:
@@ -95,25 +109,26 @@ class Sqlite(Dialect):
     def place(self) -> str:
         return str(self.path)
 
-    @property
-    def engine_url(self) -> URL:
-        mode = {"mode": "rw", "uri": "true"}  # or a file that is gone would be made, empty
-        return URL.create(
-            "sqlite+aiosqlite", database=self.path.absolute().as_uri(), query=mode
-        )
+    async def connect(self, options: StorageOptions) -> Connection:
+        connection = SqliteConnection(lambda: self._open(options))
+        await connection.open()
+        return connection
 
-    def connect_arguments(self, options: StorageOptions) -> Mapping[str, object]:
-        return {"timeout": options.statement_timeout or _FOR_EVER}
+    async def run_sync(
+        self, work: Callable[[sa.Connection], Answer], options: StorageOptions
+    ) -> Answer:
+        def run() -> Answer:
+            with closing(self._open(options)) as file, borrowed(file) as connection:
+                return work(connection)
 
-    def prepare(self, connection: DBAPIConnection, _entry: object) -> None:
-        self.check()
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA cache_size = -16000")  # 16 MB
+        return await asyncio.to_thread(run)
+
+    def prepare(self, file: sqlite3.Connection) -> None:
+        """Set up a new connection."""
+        file.execute("PRAGMA synchronous = FULL")
         if sys.platform == "darwin":  # where fsync alone does not reach the disk
-            cursor.execute("PRAGMA fullfsync = ON")
-            cursor.execute("PRAGMA checkpoint_fullfsync = ON")
-        cursor.close()
+            file.execute("PRAGMA fullfsync = ON")
+            file.execute("PRAGMA checkpoint_fullfsync = ON")
 
     def check(self) -> None:
         # SQLite goes on with a file that was moved or removed, and its log. Asking takes three
@@ -123,14 +138,15 @@ class Sqlite(Dialect):
         if not os.path.samestat(found, self._file):
             raise OSError("another file is in its place")
 
-    def size(self, connection: Connection) -> int:
+    async def size(self, connection: Connection) -> int:
         log = self.path.with_name(f"{self.path.name}-wal")
         return sum(path.stat().st_size for path in (self.path, log) if path.exists())
 
-    def flaws(self, connection: Connection) -> Sequence[str]:
-        told = connection.exec_driver_sql(f"PRAGMA integrity_check({_FLAWS_MOST})").scalars()
-        found = [f"SQLite finds: {flaw}." for flaw in told if flaw != "ok"]
-        if connection.exec_driver_sql(_SEARCH_INDEX_DIFFERS).scalar_one():
+    def flaws(self) -> Steps[Sequence[str]]:
+        told = yield Step(_INTEGRITY)
+        found = [f"SQLite finds: {flaw}." for (flaw,) in told if flaw != "ok"]
+        ((differs,),) = yield Step(_SEARCH_INDEX_DIFFERS)
+        if differs:
             found.append("The search index knows other entries than there are.")
         return found
 
@@ -140,13 +156,27 @@ class Sqlite(Dialect):
     def is_conflict(self, error: Exception) -> bool:
         return False  # who waits for a lock in vain has waited as long as it may
 
+    def _open(self, options: StorageOptions) -> sqlite3.Connection:
+        # By default a file that is gone would be made, empty.
+        place = f"{self.path.absolute().as_uri()}?mode=rw"
+        patience = options.statement_timeout or _FOR_EVER
+        file = sqlite3.connect(place, patience, isolation_level=None, uri=True)
+        try:
+            self.check()
+            self.prepare(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
 
 class Postgresql(Dialect):
     """A server; whoever changes something locks the row of todo_store first."""
 
-    begin_change = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-    begin_snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    after_load = tuple(f"ANALYZE {table}" for table in metadata.tables)  # or plans are bad
+    begin_change = text("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+    begin_snapshot = text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    # Or plans are bad.
+    after_load = tuple(text(f"ANALYZE {table}") for table in metadata.tables)
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -157,11 +187,49 @@ class Postgresql(Dialect):
         url = urlsplit(self._url)
         return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
 
-    @property
-    def engine_url(self) -> URL:
-        return URL.create("postgresql+asyncpg")
+    async def connect(self, options: StorageOptions) -> Connection:
+        driver = await asyncpg.connect(**self._arguments(options))
+        connection = PostgresqlConnection(driver)
+        try:
+            await driver.execute(_WAIT_FOR_COMMITS)
+        except BaseException:
+            connection.drop()
+            raise
+        return connection
 
-    def connect_arguments(self, options: StorageOptions) -> Mapping[str, object]:
+    async def run_sync(
+        self, work: Callable[[sa.Connection], Answer], options: StorageOptions
+    ) -> Answer:
+        engine = create_async_engine(
+            URL.create("postgresql+asyncpg"),
+            connect_args=self._arguments(options),
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            hide_parameters=True,
+            poolclass=NullPool,
+        )
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(_WAIT_FOR_COMMITS)
+            return await connection.run_sync(work)
+
+    def check(self) -> None:
+        pass  # a server knows where its files are
+
+    async def size(self, connection: Connection) -> int:
+        ((size,),) = await connection.fetch(_SIZE, {"names": list(metadata.tables)})
+        return int(size)
+
+    def flaws(self) -> Steps[Sequence[str]]:
+        yield from ()
+        return ()  # it has no such question
+
+    def is_full(self, error: Exception) -> bool:
+        return _told(error, "sqlstate") == "53100"  # disk_full
+
+    def is_conflict(self, error: Exception) -> bool:
+        return _told(error, "sqlstate") in ("40001", "40P01")  # serialisation, deadlock
+
+    def _arguments(self, options: StorageOptions) -> dict[str, Any]:  # asyncpg knows of what
         timeout = options.statement_timeout
         return {
             "dsn": self._url,
@@ -181,31 +249,8 @@ class Postgresql(Dialect):
             },
         }
 
-    def prepare(self, connection: DBAPIConnection, _entry: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false)"
-            " WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        cursor.close()
-
-    def check(self) -> None:
-        pass  # a server knows where its files are
-
-    def size(self, connection: Connection) -> int:
-        size: int = connection.exec_driver_sql(_SIZE, (list(metadata.tables),)).scalar_one()
-        return size
-
-    def flaws(self, connection: Connection) -> Sequence[str]:
-        return ()  # it has no such question
-
-    def is_full(self, error: Exception) -> bool:
-        return _told(error, "sqlstate") == "53100"  # disk_full
-
-    def is_conflict(self, error: Exception) -> bool:
-        return _told(error, "sqlstate") in ("40001", "40P01")  # serialisation, deadlock
-
 
 def _told(error: Exception, name: str) -> object:
     """Answer what a driver's own error says under a name, if it does."""
-    return getattr(error.orig, name, None) if isinstance(error, DBAPIError) else None
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, name, None)

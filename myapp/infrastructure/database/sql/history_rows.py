@@ -21,14 +21,16 @@ _FOLLOW = (
 )
 _RECEIVE = insert(todo_receipt)
 
-_OLD = (
+OLD_RECEIPTS = (
     select(todo_receipt.c.key)
     .where(todo_receipt.c.at < bindparam("before"))
     .order_by(todo_receipt.c.at)
     .limit(bindparam("limit"))
 )
-FORGET_RECEIPTS = delete(todo_receipt).where(todo_receipt.c.key.in_(_OLD))
-"""Drops some of the receipts from before a time."""
+"""Answers the keys of some receipts, the oldest of those from before a time."""
+
+FORGET_RECEIPTS = delete(todo_receipt).where(todo_receipt.c.key.in_(OLD_RECEIPTS))
+"""Drops them."""
 
 _BEGIN = bindparam("begin", type_=BigInteger)
 FORGET = (

@@ -1,13 +1,12 @@
 """Whether all that the tables of an SQL storage tell fits together."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import Row, bindparam, func, or_, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, func, or_, select, true
 
+from myapp.infrastructure.database.sql.connection import Row, Step, Steps
 from myapp.infrastructure.database.sql.dialects import Dialect
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry, to_row
 from myapp.infrastructure.database.sql.schema import (
@@ -72,49 +71,44 @@ _HISTORY_FLAWS = {
 }
 
 
-async def flaws(connection: AsyncConnection, dialect: Dialect) -> Sequence[str]:
+def flaws(dialect: Dialect) -> Steps[Sequence[str]]:
     """Read everything and answer what is wrong, a sentence each, the first hundred."""
-    found = list(await connection.run_sync(dialect.flaws))
+    found = [*(yield from dialect.flaws())]
     tags, open_tags, counts = Counter[str](), Counter[str](), Counter[str]()
-    async for row in _rows(connection):
-        found += islice(_flaws_of(row), _FLAWS_MOST - len(found))
-        is_open = row.completed_at is None
-        carried = row.tags.split()
-        tags.update(carried)
-        open_tags.update(carried if is_open else ())
-        counts.update(entries=1, open_entries=int(is_open))
-        counts["revision"] = max(counts["revision"], row.revision)
-    store = (await connection.execute(_STORE)).one()
-    if (store.entries, store.open_entries) != (counts["entries"], counts["open_entries"]):
+    last = 0
+    while rows := (yield Step(_NEXT, [{"last": last}])):
+        for row in rows:
+            found += islice(_flaws_of(row), _FLAWS_MOST - len(found))
+            carried = row["tags"].split()
+            is_open = row["completed_at"] is None
+            tags.update(carried)
+            open_tags.update(carried if is_open else ())
+            counts.update(entries=1, open_entries=int(is_open))
+            counts["revision"] = max(counts["revision"], row["revision"])
+        last = rows[-1]["number"]
+    ((entries, open_entries, revision),) = yield Step(_STORE)
+    if (entries, open_entries) != (counts["entries"], counts["open_entries"]):
         found.append("The store counts other entries than there are.")
-    if store.revision < counts["revision"]:
+    if revision < counts["revision"]:
         found.append("An entry has a later revision than the store has given out.")
-    if {row.tag: row.entries for row in await connection.execute(_TAGGED)} != tags:
+    if {tag: number for tag, number in (yield Step(_TAGGED))} != tags:
         found.append("The tags of the entries and the table todo_entry_tag differ.")
-    uses = {row.tag: (row.entries, row.open_entries) for row in await connection.execute(_TAGS)}
+    uses = {tag: (number, number_open) for tag, number, number_open in (yield Step(_TAGS))}
     if uses != {tag: (tags[tag], open_tags[tag]) for tag in tags}:
         found.append("The tags of the entries and the table todo_tag differ.")
     for flaw, finding in _HISTORY_FLAWS.items():
-        if (await connection.execute(finding.limit(1))).first() is not None:
+        if (yield Step(finding.limit(1))):
             found.append(flaw)
     return found
 
 
-async def _rows(connection: AsyncConnection) -> AsyncIterator[Row[*tuple[Any, ...]]]:
-    last = 0
-    while rows := (await connection.execute(_NEXT, {"last": last})).all():
-        for row in rows:
-            yield row
-        last = rows[-1].number
-
-
-def _flaws_of(row: Row[*tuple[Any, ...]]) -> Iterator[str]:
+def _flaws_of(row: Row) -> Iterator[str]:
     try:
         entry = to_entry(*row[: len(ENTRY_COLUMNS)])
-        expected = to_row(entry, row.number)
+        expected = to_row(entry, row["number"]) | {"id": row["id"]}
     except (ValueError, TypeError, IndexError, OverflowError) as error:
-        yield f"The entry {row.id} cannot be read: {error}."
+        yield f"The entry {row['id']} cannot be read: {error}."
         return
-    wrong = [name for name, value in expected.items() if value != getattr(row, name)]
+    wrong = [name for name, value in expected.items() if value != row[name]]
     if wrong:
-        yield f"In the entry {row.id}, {', '.join(wrong)} is not what the rest tells."
+        yield f"In the entry {entry.id}, {', '.join(wrong)} is not what the rest tells."

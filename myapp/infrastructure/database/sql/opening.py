@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Connection
 
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
@@ -49,15 +52,18 @@ async def connected(dialect: Dialect, options: StorageOptions) -> AsyncIterator[
 
     Raises StorageUnusable, StorageOutdated, UnsupportedStorage.
     """
+
+    def check(connection: Connection) -> None:
+        if isinstance(dialect, Postgresql):
+            check_server(connection, dialect.place)
+        check_schema(connection, dialect.place)
+        if isinstance(dialect, Postgresql):
+            warn_of_slow_searches(connection, dialect.place)
+
+    with usable(dialect):
+        await dialect.run_sync(check, options)
     connections = Connections(dialect, options)
     try:
-        with usable(dialect):
-            async with connections.connect() as connection:
-                if isinstance(dialect, Postgresql):
-                    await connection.run_sync(check_server, dialect.place)
-                await connection.run_sync(check_schema, dialect.place)
-                if isinstance(dialect, Postgresql):
-                    await connection.run_sync(warn_of_slow_searches, dialect.place)
         yield connections
     finally:
         await connections.close()
@@ -65,21 +71,21 @@ async def connected(dialect: Dialect, options: StorageOptions) -> AsyncIterator[
 
 async def migrate(dialect: Dialect, options: StorageOptions) -> None:
     """Bring a database to the newest schema, in one transaction; raises StorageUnusable."""
-    if isinstance(dialect, Sqlite):
-        with usable(dialect):
+    with usable(dialect):
+        if isinstance(dialect, Sqlite):
             await asyncio.to_thread(make_ready, dialect.path, options.statement_timeout)
-        return
-    connections = Connections(dialect, replace(options, statement_timeout=0))
-    try:
-        with usable(dialect):
-            async with connections.transaction() as connection:
-                await connection.run_sync(check_server, dialect.place)
-                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-                await connection.run_sync(upgrade)
-            async with connections.connect() as connection:
-                await connection.run_sync(make_search_index)
-    finally:
-        await connections.close()
+        else:
+            unhurried = replace(options, statement_timeout=0)
+            await dialect.run_sync(partial(_migrate_server, dialect), unhurried)
+
+
+def _migrate_server(dialect: Dialect, connection: Connection) -> None:
+    connection.execute(dialect.begin_change)
+    check_server(connection, dialect.place)
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+    upgrade(connection)
+    connection.exec_driver_sql("COMMIT")
+    make_search_index(connection)
 
 
 @contextmanager

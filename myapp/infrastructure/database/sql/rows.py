@@ -74,7 +74,7 @@ def from_json(text: str) -> Sequence[Change]:
 
 
 def to_entry(
-    id: UUID,
+    id: UUID | str,
     content: str,
     notes: str,
     tags: str,
@@ -91,7 +91,8 @@ def to_entry(
     created = to_moment(created_at)
     return TodoEntry.restore(
         (
-            UUID(int=id.int),  # a driver may answer a class of its own
+            # SQLite has texts, and PostgreSQL's driver a class of its own.
+            UUID(id) if isinstance(id, str) else UUID(int=id.int),
             content,
             notes,
             tuple(tags.split()),
@@ -115,7 +116,7 @@ def _to_values(state: TodoEntry | None) -> dict[str, object] | None:
 
 
 def _from_values(values: Mapping[str, Any]) -> TodoEntry:  # as _to_values has made them
-    return to_entry(**{**values, "id": UUID(values["id"])})
+    return to_entry(**values)
 
 
 def _to_state(entry: TodoEntry) -> dict[str, object]:

@@ -6,12 +6,12 @@ from dataclasses import replace as with_values
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot, Status
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
 from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
 from myapp.infrastructure.database.sql.entry_rows import EntryRows
@@ -55,16 +55,22 @@ class SqlArchive(Archive):
 
     async def status(self) -> Status:
         self._check_presence()
-        connections = Connections(self.dialect, self._unhurried)
-        try:
-            with usable(self.dialect):
-                return await self._status(connections)
-        finally:
-            await connections.close()
+        with usable(self.dialect):
+            schema = await self.dialect.run_sync(schema_of, self._unhurried)
+            connections = Connections(self.dialect, self._unhurried)
+            try:
+                async with connections.connect() as connection:
+                    size = await self.dialect.size(connection)
+                    if schema is None:
+                        return Status(0, 0, size, schema, SCHEMA)
+                    ((revision, entries),) = await connection.fetch(_COUNTS, {})
+                    return Status(entries, revision, size, schema, SCHEMA)
+            finally:
+                await connections.close()
 
     async def check(self) -> Sequence[str]:
         async with self._snapshot() as connection:
-            return await flaws(connection, self.dialect)
+            return await connection.run(flaws(self.dialect))
 
     async def migrate(self) -> None:
         await migrate(self.dialect, self._options)
@@ -72,7 +78,7 @@ class SqlArchive(Archive):
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         async with self._snapshot() as connection:
-            revision, entries = (await connection.execute(_COUNTS)).one()
+            ((revision, entries),) = await connection.fetch(_COUNTS, {})
             yield _SqlSnapshot(connection, revision, entries)
 
     async def load(
@@ -86,21 +92,21 @@ class SqlArchive(Archive):
             await self.migrate()
         async with self._connected() as connections:
             async with connections.transaction() as connection:
-                await connection.execute(LOCK)
-                held = (await connection.execute(_COUNTS)).one()
-                if held.entries and not replace:
-                    raise StorageNotEmpty(held.entries)
-                if held.revision > revision:
-                    raise StorageAhead(held.revision)
-                await self._remove_everything(connection, revision)
+                await connection.fetch(LOCK, {})
+                ((held_revision, held_entries),) = await connection.fetch(_COUNTS, {})
+                if held_entries and not replace:
+                    raise StorageNotEmpty(held_entries)
+                if held_revision > revision:
+                    raise StorageAhead(held_revision)
+                await connection.run(self._remove_everything(revision))
                 await self._fill(connection, batches, revision)
             async with connections.connect() as connection:
                 for statement in self.dialect.after_load:
-                    await connection.exec_driver_sql(statement)
+                    await connection.fetch(statement, {})
 
     async def _fill(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         batches: AsyncIterable[Sequence[TodoEntry]],
         revision: int,
     ) -> None:
@@ -108,26 +114,17 @@ class SqlArchive(Archive):
             rows = EntryRows()
             for entry in batch:
                 rows.put(None, entry)
-            await write(connection, rows.work(self.dialect.search, revision))
+            await connection.run(write(rows.work(self.dialect.search, revision)))
 
-    async def _remove_everything(self, connection: AsyncConnection, revision: int) -> None:
+    def _remove_everything(self, revision: int) -> Steps[None]:
         """Empty all tables, and let the history begin at a revision."""
         tables = (todo_entry, todo_entry_tag, todo_tag, todo_change, todo_receipt)
         for statement in (*self.dialect.search.clearing(), *map(delete, tables)):
-            await connection.execute(statement)
-        await connection.execute(_BEGIN_ANEW, {"begin": revision})
-
-    async def _status(self, connections: Connections) -> Status:
-        async with connections.snapshot() as connection:
-            schema = await connection.run_sync(schema_of)
-            size = await connection.run_sync(self.dialect.size)
-            if schema is None:
-                return Status(0, 0, size, schema, SCHEMA)
-            revision, entries = (await connection.execute(_COUNTS)).one()
-            return Status(entries, revision, size, schema, SCHEMA)
+            yield Step(statement)
+        yield Step(_BEGIN_ANEW, [{"begin": revision}])
 
     @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
+    async def _snapshot(self) -> AsyncIterator[Connection]:
         self._check_presence()
         async with self._connected() as connections, connections.snapshot() as connection:
             yield connection
@@ -146,18 +143,18 @@ class SqlArchive(Archive):
 
 
 class _SqlSnapshot(Snapshot):
-    def __init__(self, connection: AsyncConnection, revision: int, count: int) -> None:
+    def __init__(self, connection: Connection, revision: int, count: int) -> None:
         self.revision = revision
         self.count = count
         self._connection = connection
 
     async def batches(self) -> AsyncIterator[Sequence[TodoEntry]]:
-        rows = (await self._connection.execute(_FIRST)).all()
+        rows = await self._connection.fetch(_FIRST, {})
         while rows:
-            yield [to_entry(*row) for row in rows]
-            last = {"last": rows[-1].id}
-            rows = (await self._connection.execute(_NEXT, last)).all()
+            entries = [to_entry(*row) for row in rows]
+            yield entries
+            rows = await self._connection.fetch(_NEXT, {"last": entries[-1].id})
 
     async def get(self, ids: Collection[UUID]) -> Mapping[UUID, TodoEntry]:
-        rows = await self._connection.execute(_SOME, {"ids": list(ids)})
+        rows = await self._connection.fetch(_SOME, {"ids": list(ids)})
         return {entry.id: entry for entry in (to_entry(*row) for row in rows)}

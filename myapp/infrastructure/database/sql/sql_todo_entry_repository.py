@@ -20,7 +20,8 @@ from myapp.domain.todo_history import TodoHistory
 from myapp.infrastructure.database.archive import Status
 from myapp.infrastructure.database.moments import to_moment
 from myapp.infrastructure.database.running_storage import RunningStorage, StorageUse
-from myapp.infrastructure.database.sql.connections import FAILURES, Connections, Rows
+from myapp.infrastructure.database.sql.connection import Rows
+from myapp.infrastructure.database.sql.connections import FAILURES, Connections
 from myapp.infrastructure.database.sql.queries import (
     Shape,
     Values,
@@ -85,8 +86,8 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         if shape.filtered:
             return await self._find_filtered(query, shape, values)
         rows = await self._read_stretch(shape, values, query.limit + 1)
-        total = rows[0].all_entries if shape.done is None else rows[0].open_entries
-        return _page(query, rows, total)
+        counted = "all_entries" if shape.done is None else "open_entries"
+        return _page(query, rows, total=rows[0][counted])
 
     async def save(
         self, *entries: TodoEntry, receipt: Receipt | None = None
@@ -110,15 +111,15 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         await self._writer.save(Save((), None))
 
     async def status(self) -> Status:
-        (counts,) = await self._connections.fetch(_COUNTS, {})
+        ((entries, revision),) = await self._connections.fetch(_COUNTS, {})
         dialect = self._connections.dialect
         try:
             dialect.check()
-            async with self._connections.snapshot() as connection:
-                size = await connection.run_sync(dialect.size)
+            async with self._connections.connect() as connection:
+                size = await dialect.size(connection)
         except FAILURES as error:
             raise self._connections.refusal(error) from error
-        return Status(counts.entries, counts.revision, size, SCHEMA, SCHEMA)
+        return Status(entries, revision, size, SCHEMA, SCHEMA)
 
     def use(self) -> StorageUse:
         return StorageUse(commits=self._writer.commits, pool=self._connections.pool)
@@ -135,7 +136,7 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
                 return _page(query, rows)
         statement = page_of_found(shape, self._search)
         rows = await self._connections.fetch(statement, values)
-        return _page(query, rows, total=rows[0].found)
+        return _page(query, rows, total=rows[0]["found"])
 
     async def _read_stretch(self, shape: Shape, values: Values, window: int) -> Rows:
         statement = page_in_order(shape, self._search)
@@ -143,12 +144,12 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
 
 def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
-    shown = rows[: query.limit] if rows[0].id is not None else ()
+    shown = rows[: query.limit] if rows[0]["id"] is not None else ()
     entries = [to_entry(*row[: len(ENTRY_COLUMNS)]) for row in shown]
     last = entries[-1] if len(rows) > query.limit else None
     return Page(
         entries=entries,
-        revision=rows[0].store_revision,
+        revision=rows[0]["store_revision"],
         next=Position(query.sort.key(last), last.id) if last else None,
         total=total if query.counted else None,
     )

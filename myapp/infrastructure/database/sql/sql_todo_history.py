@@ -1,18 +1,17 @@
 """The history of an SQL storage: what is kept of the states that entries have had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from myapp.domain.change import Change
 from myapp.domain.errors import ChangeNotFound, HistoryForgotten, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_history import ChangePage, TodoHistory, check_kept
 from myapp.infrastructure.database.moments import to_microseconds
-from myapp.infrastructure.database.sql.connections import FAILURES, Connections, Rows
+from myapp.infrastructure.database.sql.connection import Row, Rows, Step, Steps
+from myapp.infrastructure.database.sql.connections import FAILURES, Connections
 from myapp.infrastructure.database.sql.history_queries import (
     CHANGE,
     CHANGES,
@@ -23,8 +22,10 @@ from myapp.infrastructure.database.sql.history_queries import (
 from myapp.infrastructure.database.sql.history_rows import (
     FORGET,
     FORGET_RECEIPTS,
+    OLD_RECEIPTS,
 )
 from myapp.infrastructure.database.sql.rows import STATE_NAMES, to_entry
+from myapp.infrastructure.database.sql.statements import Values
 from myapp.infrastructure.database.sql.storing import LOCK
 
 _FORGOTTEN_AT_ONCE = 2_000  # changes or receipts, so that nobody waits for the lock for long
@@ -40,7 +41,7 @@ class SqlTodoHistory(TodoHistory):
 
     async def revision(self) -> int:
         rows = await self._connections.fetch(REVISION, {})
-        return int(rows[0].revision)
+        return int(rows[0]["revision"])
 
     async def changes(self, since: int, *, limit: int) -> ChangePage:
         rows = await self._connections.fetch(
@@ -57,14 +58,15 @@ class SqlTodoHistory(TodoHistory):
         rows = await self._connections.fetch(CHANGES_OF, values)
         if since is not None:
             _check_kept("since", since, rows)
-        if not rows[0].known:
+        if not rows[0]["known"]:
             raise TodoEntryNotFound(entry_id)
         return _page(rows, limit)
 
     async def change(self, revision: int) -> Change:
         rows = await self._connections.fetch(CHANGE, {"at": _bounded(revision)})
-        if 0 < revision <= rows[0].begin:
-            raise HistoryForgotten(revision, rows[0].begin)
+        begin: int = rows[0]["begin"]
+        if 0 < revision <= begin:
+            raise HistoryForgotten(revision, begin)
         changes = _to_changes(rows)
         if not changes:
             raise ChangeNotFound(revision)
@@ -83,30 +85,33 @@ class SqlTodoHistory(TodoHistory):
     async def forget(self, *, keep: int, receipts_before: datetime) -> None:
         before = {"before": to_microseconds(receipts_before), "limit": _FORGOTTEN_AT_ONCE}
         try:
-            while await self._forget_some(keep):
+            while await self._connections.transact(_forget_some(keep)):
                 pass
-            while await self._forget_receipts(before):
+            while await self._connections.transact(_forget_receipts(before)):
                 pass
         except FAILURES as error:
             self._connections.log(error)
             raise self._connections.refusal(error) from error
 
-    async def _forget_receipts(self, values: Mapping[str, object]) -> bool:
-        """Drop some of the oldest receipts, and answer whether there were any to drop."""
-        async with self._connections.transaction() as connection:
-            await connection.execute(LOCK)
-            return (await connection.execute(FORGET_RECEIPTS, values)).rowcount > 0
 
-    async def _forget_some(self, keep: int) -> bool:
-        """Drop some of the oldest changes, and answer whether there were any to drop."""
-        async with self._connections.transaction() as connection:
-            revision, former = (await connection.execute(LOCK)).one()
-            begin = min(revision - keep, former + _FORGOTTEN_AT_ONCE)
-            if begin <= former:
-                return False
-            for statement in FORGET:
-                await connection.execute(statement, {"former": former, "begin": begin})
-            return True
+def _forget_some(keep: int) -> Steps[bool]:
+    """Drop some of the oldest changes, and answer whether there were any to drop."""
+    ((revision, former),) = yield Step(LOCK)
+    begin = min(revision - keep, former + _FORGOTTEN_AT_ONCE)
+    if begin <= former:
+        return False
+    for statement in FORGET:
+        yield Step(statement, [{"former": former, "begin": begin}])
+    return True
+
+
+def _forget_receipts(values: Values) -> Steps[bool]:
+    """Drop some of the oldest receipts, and answer whether there were any to drop."""
+    yield Step(LOCK)
+    old = yield Step(OLD_RECEIPTS, [values])
+    if old:
+        yield Step(FORGET_RECEIPTS, [values])
+    return bool(old)
 
 
 def _bounded(revision: int) -> int:
@@ -115,7 +120,7 @@ def _bounded(revision: int) -> int:
 
 
 def _check_kept(field: str, revision: int, rows: Rows) -> None:
-    check_kept(field, revision, begin=rows[0].begin, last=rows[0].last)
+    check_kept(field, revision, begin=rows[0]["begin"], last=rows[0]["last"])
 
 
 def _page(rows: Rows, limit: int) -> ChangePage:
@@ -123,7 +128,7 @@ def _page(rows: Rows, limit: int) -> ChangePage:
     changes = _to_changes(rows)
     if len(changes) > limit:
         return ChangePage(changes[:limit], changes[limit - 1].revision)
-    return ChangePage(changes, rows[0].last)
+    return ChangePage(changes, rows[0]["last"])
 
 
 def _to_changes(rows: Rows) -> list[Change]:
@@ -131,7 +136,7 @@ def _to_changes(rows: Rows) -> list[Change]:
     return [change for change in changes if change is not None]
 
 
-def _to_change(row: Row[*tuple[Any, ...]]) -> Change | None:
+def _to_change(row: Row) -> Change | None:
     after = _to_state(row[:_STATE])
     return None if after is None else Change(_to_state(row[_STATE : 2 * _STATE]), after)
 

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-from sqlalchemy import StaticPool, create_engine
+from sqlalchemy import Connection, StaticPool, create_engine
 
 from myapp.infrastructure.database.disk import Disk, make_folder_of, unused
 from myapp.infrastructure.database.errors import StorageUnusable
@@ -53,6 +53,19 @@ def check_presence(path: Path) -> None:
         raise StorageUnusable(path, error) from error
 
 
+def borrowed(file: sqlite3.Connection) -> Connection:
+    """Answer a connection of SQLAlchemy's, to be entered, which is this one."""
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: file,
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        hide_parameters=True,
+    )
+    return engine.connect()
+
+
 def _check_ownership(file: sqlite3.Connection, path: Path) -> None:
     """Raise StorageUnusable if the file holds something that is not ours."""
     (application,) = file.execute("PRAGMA application_id").fetchone()
@@ -76,14 +89,7 @@ def _use_write_ahead_log(file: sqlite3.Connection, timeout: float) -> None:
 
 
 def _migrate(file: sqlite3.Connection, path: Path) -> None:
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: file,
-        poolclass=StaticPool,
-        isolation_level="AUTOCOMMIT",
-        hide_parameters=True,
-    )
-    with engine.connect() as connection:
+    with borrowed(file) as connection:
         if suffices(schema_of(connection)):
             return
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, literal, null, select, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from myapp.domain.change import Change
 from myapp.domain.errors import ReceiptExists, StaleTodoEntry, TodoError
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
+from myapp.infrastructure.database.sql.connection import Rows, Step, Steps
 from myapp.infrastructure.database.sql.entry_rows import EntryRow, EntryRows
 from myapp.infrastructure.database.sql.history_rows import HistoryRows
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, STATE_NAMES, to_entry
@@ -59,32 +59,29 @@ class Save:
     receipt: Receipt | None
 
 
-async def store(
-    connection: AsyncConnection, saves: Sequence[Save], search: TextSearch
-) -> Sequence[Outcome]:
+def store(saves: Sequence[Save], search: TextSearch) -> Steps[Sequence[Outcome]]:
     """Store those saves that are based on what is stored; answer what became of each.
 
     The store stays locked until the transaction ends: so revisions grow in the order of
     commits, and what was read here is still true when it is written.
     """
-    revision, begin = (await connection.execute(LOCK)).one()
-    ids = {entry.id for save in saves for entry in save.entries}
-    keys = {save.receipt.key for save in saves if save.receipt is not None}
-    stored = await _read_stored(connection, ids)
-    used: Iterable[str] = ()
+    ((revision, begin),) = yield Step(LOCK)
+    stored = yield from _read_stored({entry.id for save in saves for entry in save.entries})
+    keys = [save.receipt.key for save in saves if save.receipt is not None]
+    used: Rows = ()
     if keys:
-        used = await connection.scalars(_KEYS_USED, {"keys": [*keys]})
-    storing = _Storing(revision, begin, stored, used)
+        used = yield Step(_KEYS_USED, [{"keys": keys}])
+    storing = _Storing(revision, begin, stored, (key for (key,) in used))
     outcomes = [storing.take(save) for save in saves]
-    await write(connection, storing.work(search))
+    yield from write(storing.work(search))
     return outcomes
 
 
-async def write(connection: AsyncConnection, work: Upkeep) -> None:
+def write(work: Upkeep) -> Steps[None]:
     """Execute the statements that have something to do."""
     for statement, values in work:
         if values:
-            await connection.execute(statement, values)
+            yield Step(statement, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +148,12 @@ class _Storing:
         return change
 
 
-async def _read_stored(
-    connection: AsyncConnection, ids: Collection[UUID]
-) -> Mapping[UUID, _Stored]:
+def _read_stored(ids: Collection[UUID]) -> Steps[Mapping[UUID, _Stored]]:
     stored = {}
     wanted = list(ids)
     for start in range(0, len(wanted), _VALUES_MOST):
         values = {"ids": wanted[start : start + _VALUES_MOST]}
-        for number, search_text, *columns in await connection.execute(LAST_STATES, values):
+        for number, search_text, *columns in (yield Step(LAST_STATES, [values])):
             state = to_entry(*columns)
             row = None
             if number is not None:

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
+    ClauseElement,
     ColumnElement,
-    Executable,
     Select,
     Text,
     bindparam,
@@ -24,10 +24,11 @@ Condition = ColumnElement[bool]
 Texts = Mapping[int, str]
 """Values of search_text by the numbers of their rows."""
 
-Upkeep = Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]
+Upkeep = Sequence[tuple[ClauseElement, Sequence[Mapping[str, object]]]]
 """Statements, each to be executed with several values."""
 
-_MATCHED_MOST = 30  # code points; FTS5 takes time for each, times the length of a text
+_MATCHED_MOST = 12  # code points; FTS5 takes time for each, times the length of a text
+_MEETINGS_LEAST, _MEETINGS_MOST = 3, 8
 
 _FORGET_TEXT = text(
     "INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
@@ -49,7 +50,7 @@ class TextSearch(ABC):
         """Answer what keeps the index up to date when texts, by number, are replaced."""
 
     @abstractmethod
-    def clearing(self) -> Sequence[Executable]:
+    def clearing(self) -> Sequence[ClauseElement]:
         """Answer what empties the index when all entries are deleted."""
 
     @abstractmethod
@@ -78,7 +79,7 @@ class SqliteSearch(TextSearch):
             (_INDEX_TEXT, _values(after)),
         )
 
-    def clearing(self) -> Sequence[Executable]:
+    def clearing(self) -> Sequence[ClauseElement]:
         return (_FORGET_EVERYTHING,)
 
     def contains(self, search_text: ColumnElement[str]) -> Condition:
@@ -87,12 +88,21 @@ class SqliteSearch(TextSearch):
     def numbers(self) -> Select[tuple[int]]:
         index = table("todo_entry_search", column("rowid"), column("search_text"))
         found = index.c.search_text.op("MATCH")(_PATTERN)
-        # It takes some characters for each other, and knows but the beginning of the pattern.
+        # It takes some characters for each other, and knows but parts of what is wanted.
         return select(index.c.rowid).where(found, self.contains(index.c.search_text))
 
     def pattern(self, wanted: str) -> str:
-        quoted = wanted[:_MATCHED_MOST].replace('"', '""')
-        return f'"{quoted}"'
+        """Answer what all that have it match: where its words meet, or how it begins.
+
+        Few entries have the same three characters where two words meet, and so a long search
+        took a quarter of the time that it took by its first 30 characters.
+        """
+        trigrams = (wanted[start : start + 3] for start in range(len(wanted) - 2))
+        meetings = {trigram: None for trigram in trigrams if trigram[1].isspace()}
+        parts = [*meetings][:_MEETINGS_MOST]
+        if len(parts) < _MEETINGS_LEAST:
+            parts = [wanted[:_MATCHED_MOST]]
+        return " AND ".join('"{}"'.format(part.replace('"', '""')) for part in parts)
 
 
 class PostgresqlSearch(TextSearch):
@@ -101,7 +111,7 @@ class PostgresqlSearch(TextSearch):
     def upkeep(self, before: Texts, after: Texts) -> Upkeep:
         return ()
 
-    def clearing(self) -> Sequence[Executable]:
+    def clearing(self) -> Sequence[ClauseElement]:
         return ()
 
     def contains(self, search_text: ColumnElement[str]) -> Condition:

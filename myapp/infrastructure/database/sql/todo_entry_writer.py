@@ -107,8 +107,8 @@ class TodoEntryWriter:
         return await self._try_to_store(saves)
 
     async def _try_to_store(self, saves: Sequence[Save]) -> Sequence[Outcome]:
-        async with self._connections.transaction() as connection:
-            outcomes = await store(connection, saves, self._connections.dialect.search)
+        search = self._connections.dialect.search
+        outcomes = await self._connections.transact(store(saves, search))
         if stored := sum(bool(save.entries or save.receipt) for save in saves):
             self.commits[stored] += 1  # others have but looked
         return outcomes
