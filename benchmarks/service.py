@@ -80,12 +80,23 @@ class Client:
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         _, has_length, rest = head.partition(b"content-length:")
         length = int(rest.split(b"\r\n", 1)[0]) if has_length else 0
-        return Answer(int(head[9:12]), head, await self._reader.readexactly(length))
+        in_chunks = b"transfer-encoding: chunked" in head
+        body = await (self._chunks() if in_chunks else self._reader.readexactly(length))
+        return Answer(int(head[9:12]), head, body)
 
     async def close(self) -> None:
         """End the connection."""
         self._writer.close()
         await self._writer.wait_closed()
+
+    async def _chunks(self) -> bytes:
+        """Answer a body whose length was not told (RFC 9112, 7.1)."""
+        body = b""
+        while length := int(await self._reader.readline(), 16):
+            body += await self._reader.readexactly(length)
+            await self._reader.readline()
+        await self._reader.readline()
+        return body
 
 
 def request(method: str, target: str, body: bytes = b"") -> bytes:

@@ -1,0 +1,7 @@
+"""`python -m benchmarks`: the comparison with others."""
+
+import typer
+
+from benchmarks.suite.command import compare
+
+typer.run(compare)
