@@ -80,12 +80,14 @@ async def migrate(dialect: Dialect, options: StorageOptions) -> None:
 
 
 def _migrate_server(dialect: Dialect, connection: Connection) -> None:
-    connection.execute(dialect.begin_change)
     check_server(connection, dialect.place)
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-    upgrade(connection)
-    connection.exec_driver_sql("COMMIT")
-    make_search_index(connection)
+    # The index has a transaction of its own, since a user may not be allowed to make it; and
+    # both the lock: two that create what does not exist fail each other, even IF NOT EXISTS.
+    for work in (upgrade, make_search_index):
+        connection.execute(dialect.begin_change)
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        work(connection)
+        connection.exec_driver_sql("COMMIT")
 
 
 @contextmanager
