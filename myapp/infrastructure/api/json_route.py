@@ -1,7 +1,7 @@
 """Routes that FastAPI declares and documents, and that serve requests by themselves.
 
-FastAPI's own routing and handler took 440 of the 655 microseconds of an entry's answer; by
-these routes it takes 270 in all (decision 17).
+Without FastAPI's own routing and handler an entry takes half of the processor's time to answer
+(408 instead of 761 microseconds in one run; decision 17).
 """
 
 from collections.abc import Callable, Coroutine, Iterable
