@@ -91,6 +91,7 @@ class Questions:
 
     def draw(self, work: Work, number: int, count: int) -> Sequence[Question]:
         """Answer so many questions."""
+        # The same questions for all contenders: what is drawn has to be foreseeable.
         return list(self._drawn(work, Random(f"{work.name} {number}"), count))  # nosec B311
 
     def _drawn(self, work: Work, chance: Random, count: int) -> Iterator[Question]:
