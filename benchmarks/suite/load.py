@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+
 # What is started is named in this program, without a shell.
 import subprocess  # nosec B404
 from collections.abc import Iterable, Sequence

@@ -5,6 +5,7 @@ Bandit warns of subprocesses started from input; what is started are the contend
 
 import os
 import socket
+
 # What is started is named in this program, without a shell.
 import subprocess  # nosec B404
 from collections.abc import Callable, Iterator, Mapping, Sequence
