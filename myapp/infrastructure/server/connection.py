@@ -74,7 +74,8 @@ class Connection(HttpToolsProtocol):
     _latest: Exchange | None = None
     _answered: Exchange | None = None
     _in_turn: tuple[Exchange, ...] = ()  # which wait for their answers
-    _deadline: asyncio.TimerHandle | None = None
+    _deadline: float | None = None
+    _alarm: asyncio.TimerHandle | None = None
 
     def cut_off(self, limit: str) -> None:
         """Learn that this connection is ended by a limit, the setting of that name."""
@@ -90,7 +91,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stage = _Stage.END
-        self._set_deadline()
+        self._call_off_alarm()
         self._delivery.watch_no_more()
         self._in_turn = ()
         if self._answered is not None:
@@ -279,12 +280,32 @@ class Connection(HttpToolsProtocol):
         return Rejection(problem_type, f"The head has more than {most} bytes.")
 
     def _set_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
         seconds = self._patience()
-        if seconds is not None:
-            self._deadline = self.loop.call_later(seconds, self._be_late)
+        self._deadline = None if seconds is None else self.loop.time() + seconds
+        # An alarm for a deadline that has been put off is not set anew before it rings, or
+        # each request would set two.
+        if self._deadline is not None and (
+            self._alarm is None or self._alarm.when() > self._deadline
+        ):
+            self._set_alarm(self._deadline, self._ring)
+
+    def _set_alarm(self, when: float, call: Callable[[], None]) -> None:
+        self._call_off_alarm()
+        self._alarm = self.loop.call_at(when, call)
+
+    def _call_off_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._deadline is None:
+            return
+        if self.loop.time() < self._deadline:
+            self._set_alarm(self._deadline, self._ring)
+        else:
+            self._be_late()
 
     def _patience(self) -> float | None:
         match self._stage:
@@ -300,7 +321,6 @@ class Connection(HttpToolsProtocol):
 
     def _be_late(self) -> None:
         """Refuse what has not arrived, unless it is not the client whom it waits for."""
-        self._deadline = None
         waits = self._latest is not None and self._latest.waiting_for_100_continue
         if self._stage is _Stage.NOTHING:
             self._close_at_once()
@@ -350,8 +370,7 @@ class Connection(HttpToolsProtocol):
         self._stage = _Stage.END
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._set_deadline()
-        self._deadline = self.loop.call_later(_LINGER, self._close_at_once)
+        self._set_alarm(self.loop.time() + _LINGER, self._close_at_once)
 
     def _close_at_once(self) -> None:
         self.transport.close()

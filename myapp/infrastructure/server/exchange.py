@@ -1,20 +1,14 @@
 """A request and its answer, on a connection."""
 
-from functools import lru_cache
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from myapp.infrastructure.api.problems import Rejection
 
 _WITHOUT_BODY = (204, 304)
-_LINES_KEPT = 1_024
+_PRINTED = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t"
 
 
 class Exchange(RequestResponseCycle):
@@ -68,7 +62,7 @@ class Exchange(RequestResponseCycle):
             fields.append((b"transfer-encoding", b"chunked"))
         if not self.keep_alive:
             fields.append((b"connection", b"close"))
-        self.transport.write(b"".join([STATUS_LINE[status], *map(_line, fields), b"\r\n"]))
+        self.transport.write(_head(status, fields))
 
     def _send_body(self, message: Any) -> None:
         body: bytes = message.get("body", b"")
@@ -91,13 +85,11 @@ class Exchange(RequestResponseCycle):
             self.on_response()
 
 
-@lru_cache(_LINES_KEPT)
-def _line(field: tuple[bytes, bytes]) -> bytes:
-    """Answer a line of a head; most are the same again and again.
-
-    Raises RuntimeError for what would not be a line any more.
-    """
-    name, value = field
-    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-        raise RuntimeError(f"{name!r} cannot be a header field with the value {value!r}")
-    return b"%b: %b\r\n" % field
+def _head(status: int, fields: list[tuple[bytes, bytes]]) -> bytes:
+    """Answer the head of a response; raises RuntimeError if a field is more than one line."""
+    head = b"".join(
+        [STATUS_LINE[status], *[b"%b: %b\r\n" % field for field in fields], b"\r\n"]
+    )
+    if head.translate(None, _PRINTED) != b"\r\n" * (len(fields) + 2):
+        raise RuntimeError(f"These cannot be the header fields of a response: {fields}")
+    return head

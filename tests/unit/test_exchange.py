@@ -1,0 +1,89 @@
+"""What the server sends of an answer."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import pytest
+from uvicorn._types import HTTPScope
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from myapp.infrastructure.server.exchange import Exchange
+
+Field = tuple[bytes, bytes]
+
+
+_SCOPE: HTTPScope = {
+    "type": "http",
+    "asgi": {"spec_version": "2.3", "version": "3.0"},
+    "http_version": "1.1",
+    "method": "GET",
+    "scheme": "http",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "root_path": "",
+    "headers": [],
+    "client": None,
+    "server": None,
+}
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+
+async def _sent(fields: Sequence[Field]) -> bytes:
+    """Answer what is sent of an empty answer with these header fields."""
+    transport, log = _Transport(), logging.getLogger(__name__)
+    exchange = Exchange(
+        scope=_SCOPE,
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=log,
+        access_logger=log,
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+    length = (b"content-length", b"0")
+    headers = [*fields, length]
+    try:
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+    finally:
+        assert transport.sent in (b"", _head(headers))
+    return transport.sent
+
+
+def _head(fields: Sequence[Field]) -> bytes:
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    return b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n"
+
+
+@pytest.mark.parametrize("value", [b"", b"17", b"a\tb", b"\xc3\xbc", bytes(range(0x20, 0x7F))])
+async def test_a_field_is_sent_as_it_is(value: bytes) -> None:
+    assert (b"etag: %b\r\n" % value) in await _sent([(b"etag", value)])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"a\r\nb: c", b"a\nb", b"a\rb", b"\r\n", b"a\r\n", b"\n\r", b"a\x00b", b"\x7f", b"\x1b"],
+)
+@pytest.mark.parametrize("place", [0, 1])
+async def test_a_field_that_would_be_another_line_is_not_sent(value: bytes, place: int) -> None:
+    field = (b"etag", value) if place else (value, b"17")
+    with pytest.raises(RuntimeError, match="header fields"):
+        await _sent([(b"vary", b"Origin"), field])
+
+
+async def test_line_feeds_in_one_field_do_not_make_up_for_those_of_another() -> None:
+    with pytest.raises(RuntimeError, match="header fields"):
+        await _sent([(b"a", b"\r"), (b"b", b"\n")])
