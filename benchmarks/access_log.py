@@ -26,7 +26,6 @@ from starlette.types import Message, Receive, Scope, Send
 from myapp.infrastructure.api.handled_request import HandledRequest, RequestObserver
 from myapp.infrastructure.api.middleware import RequestObservation
 from myapp.infrastructure.api.trace_context import received_trace_id
-from myapp.infrastructure.identity import UuidFactory
 from myapp.infrastructure.logs.forms import Form, Json, Text
 from myapp.infrastructure.logs.line_writer import Output
 from myapp.infrastructure.logs.outputs import RotatedFile, Stream
@@ -115,7 +114,7 @@ def scope() -> Scope:
 
 async def measure(case: Case) -> float:
     """Answer the microseconds that a request takes, until all lines are written."""
-    app = RequestObservation(handle, UuidFactory(), case.observers, received_trace_id)
+    app = RequestObservation(handle, case.observers, received_trace_id)
     scopes = [scope() for _ in range(REQUESTS)]
     begin = process_time()
     for request in scopes:

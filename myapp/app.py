@@ -69,7 +69,6 @@ def create_app(
     return create_api(
         lifespan,
         options=settings.api_options,
-        new_id=container.new_id(),
         observers=[metrics.requests, *observers],
         tracer_provider=tracing.provider if tracing else None,
     )

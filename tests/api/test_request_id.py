@@ -1,6 +1,6 @@
 """X-Request-Id: every answer has one, and failures are logged under it."""
 
-from uuid import UUID
+import re
 
 import pytest
 from starlette.testclient import TestClient
@@ -26,7 +26,7 @@ def test_another_name_is_replaced_by_a_new_one(client: TestClient, name: str) ->
     }
 
     assert len(ids) == 3
-    assert {str(UUID(request_id)) for request_id in ids} == ids
+    assert all(re.fullmatch("[0-9a-f]{16}", request_id) for request_id in ids)
 
 
 @pytest.mark.parametrize("name", ["ü", "a\r\nb: c", "a\nb", "a\x00b", "\x1b[31m"])
@@ -35,7 +35,7 @@ def test_a_name_that_no_sane_server_lets_through_is_replaced_too(
 ) -> None:
     response = client.get("/todo", headers=[(b"X-Request-Id", name.encode("utf-8"))])
 
-    assert str(UUID(response.headers["X-Request-Id"])) == response.headers["X-Request-Id"]
+    assert re.fullmatch("[0-9a-f]{16}", response.headers["X-Request-Id"])
 
 
 def test_requests_without_a_name_get_different_ones(client: TestClient) -> None:

@@ -4,9 +4,9 @@ import logging
 import re
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
 from time import perf_counter
 from urllib.parse import unquote_to_bytes
-from uuid import UUID
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,12 +47,10 @@ class RequestObservation:
     def __init__(
         self,
         app: ASGIApp,
-        new_id: Callable[[], UUID],
         observers: Sequence[RequestObserver],
         trace_id_of: Callable[[Mapping[bytes, bytes]], str | None],
     ) -> None:
         self._app = app
-        self._new_id = new_id
         self._observers = observers
         self._trace_id_of = trace_id_of
 
@@ -93,10 +91,10 @@ class RequestObservation:
                 observer.end(handled)
 
     def _name(self, scope: Scope) -> RequestName:
-        headers = dict(scope["headers"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")
         if not _SANE_TOKEN.fullmatch(request_id):
-            request_id = str(self._new_id())
+            request_id = token_hex(8)
         return RequestName(request_id, self._trace_id_of(headers))
 
 

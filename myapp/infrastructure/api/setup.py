@@ -1,8 +1,7 @@
 """The HTTP application: controllers, problems and middleware put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
@@ -68,14 +67,12 @@ def create_api(
     lifespan: Lifespan[FastAPI],
     *,
     options: ApiOptions,
-    new_id: Callable[[], UUID],
     observers: Sequence[RequestObserver] = (),
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """Answer the application; the lifespan's state has to hold the `todo_service`.
 
-    `new_id` names requests, of which the observers are told. Spans are made by the provider,
-    if there is one.
+    The observers are told of each request. Spans are made by the provider, if there is one.
     """
     app = TodoApi(
         title="Todo service",
@@ -120,7 +117,6 @@ def create_api(
     app.add_middleware(Limits, options=options, origins=origins)
     app.add_middleware(
         RequestObservation,
-        new_id=new_id,
         observers=observers,
         trace_id_of=recorded_trace_id if tracer_provider else received_trace_id,
     )
