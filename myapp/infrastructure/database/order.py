@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -64,10 +65,7 @@ class Order:
         if start is not None:
             first, place = self._locate(start.key, start.id)
             parts = parts[parts.index(first) :]
-        for part in parts:
-            walked = part.before(place) if descending else part.after(place)
-            yield from map(_ID, walked)
-            place = None
+        return map(_ID, chain.from_iterable(_runs(parts, place, descending=descending)))
 
     def _prepare(self) -> Iterator[None]:
         at_once = max(_AT_ONCE, len(self._entries) // _MOST_RUNS)
@@ -127,26 +125,36 @@ class _Places:
             del self._pieces[number]
             del self._bounds[min(number, len(self._bounds) - 1)]
 
-    def after(self, place: _Place | None) -> Iterator[_Place]:
-        """Answer the places after one, or all."""
+    def after(self, place: _Place | None) -> Iterator[Iterator[_Place]]:
+        """Answer the places after one, or all, in runs."""
         number, at = (0, 0) if place is None else self._find(place)
         piece = self._pieces[number]
         at += piece[at : at + 1] == [place]
-        yield from piece[at:]
+        yield map(piece.__getitem__, range(at, len(piece)))
         for number in range(number + 1, len(self._pieces)):
-            yield from self._pieces[number]
+            yield iter(self._pieces[number])
 
-    def before(self, place: _Place | None) -> Iterator[_Place]:
-        """Answer the places before one, or all, the last first."""
+    def before(self, place: _Place | None) -> Iterator[Iterator[_Place]]:
+        """Answer the places before one, or all, in runs, the last first."""
         number, at = (len(self._bounds), None) if place is None else self._find(place)
-        yield from reversed(self._pieces[number][:at])
+        piece = self._pieces[number]
+        yield map(piece.__getitem__, reversed(range(len(piece) if at is None else at)))
         for number in reversed(range(number)):
-            yield from reversed(self._pieces[number])
+            yield reversed(self._pieces[number])
 
     def _find(self, place: _Place) -> tuple[int, int]:
         """Answer where a place is, or would be: in which piece, and where in it."""
         number = bisect_left(self._bounds, place)
         return number, bisect_left(self._pieces[number], place)
+
+
+def _runs(
+    parts: Sequence[_Places], place: _Place | None, *, descending: bool
+) -> Iterator[Iterator[_Place]]:
+    """Answer the places of the parts, of the first one those after a place."""
+    for part in parts:
+        yield from part.before(place) if descending else part.after(place)
+        place = None
 
 
 def _merged(runs: Sequence[list[_Place]]) -> Iterator[list[_Place]]:
