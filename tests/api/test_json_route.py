@@ -1,9 +1,10 @@
 """Routes that serve JSON by themselves: what FastAPI would do, they do the same."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Cookie
+from fastapi import APIRouter, BackgroundTasks, Cookie, Depends
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -41,12 +42,20 @@ def _blocks() -> str:
     return "while others wait"
 
 
-@pytest.mark.parametrize("function", [_takes_a_cookie, _takes_tasks, _blocks])
+async def _is_waited_for() -> str:
+    return "by whom"
+
+
+async def _waits(other: Annotated[str, Depends(_is_waited_for)]) -> str:
+    return other
+
+
+@pytest.mark.parametrize("function", [_takes_a_cookie, _takes_tasks, _blocks, _waits])
 def test_what_such_a_route_would_not_do_is_refused_at_the_start(
     function: Callable[..., object],
 ) -> None:
     router = APIRouter(route_class=JsonRoute)
-    with pytest.raises(TypeError, match="cannot be called"):
+    with pytest.raises(TypeError, match="cannot be (called|depended on)"):
         router.get("/")(function)
 
 

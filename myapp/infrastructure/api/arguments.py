@@ -1,6 +1,6 @@
 """How the arguments of a controller's function are made of a request."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, get_origin
 
@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from starlette.datastructures import QueryParams
 
 from myapp.infrastructure.api.parameters import check_given_once
+from myapp.infrastructure.api.paths import split_cursor
 from myapp.infrastructure.api.remembering import remembering
 
 # What a client sends becomes whatever the annotations say, and pydantic tells errors as
@@ -28,35 +29,33 @@ class Incoming(NamedTuple):
 
 
 class Arguments:
-    """What a function and those that it depends on are called with.
+    """What a function is called with, and those that it depends on.
 
     FastAPI has read the signatures, and works out with every request what that means; here
     it is worked out once. What no function of this service needs is left out, and refused.
     """
 
     def __init__(self, dependant: Dependant) -> None:
-        self._function = _async_function(dependant)
+        _check_wishes(dependant)
         self._request_name = dependant.request_param_name
         self._response_name = dependant.response_param_name
-        self._dependencies = [(part.name, Arguments(part)) for part in dependant.dependencies]
+        self._dependencies = list(map(_dependency, dependant.dependencies))
         self._parameters = list(_parameters(dependant))
 
-    async def call(self, incoming: Incoming) -> Any:
-        """Answer what the function answers, None unless all that it is given is right."""
+    def read(self, incoming: Incoming) -> dict[str, Any]:
+        """Answer the arguments by their names; they are all there unless anything is wrong."""
         values: dict[str, Any] = {}
-        for name, dependency in self._dependencies:
-            value = await dependency.call(incoming)
-            if name is not None:
-                values[name] = value
+        for name, function, arguments in self._dependencies:
+            given = arguments.read(incoming)
+            if not incoming.errors:
+                values[name] = function(**given)
         for name, parameter in self._parameters:
             values[name] = parameter.read(incoming)
-        if incoming.errors:
-            return None
         if self._request_name is not None:
             values[self._request_name] = incoming.request
         if self._response_name is not None:
             values[self._response_name] = incoming.response
-        return await self._function(**values)
+        return values
 
 
 class _FromPath:
@@ -80,14 +79,25 @@ class _FromQuery:
         self._lists = {
             name for name, field in fields.items() if get_origin(field.annotation) is list
         }
+        self._has_cursor = "cursor" in fields
         self._parse = remembering(self._parse_anew)
 
     def read(self, incoming: Incoming) -> Any:
         try:
-            return self._parse(incoming.request.scope["query_string"])
+            return self._parse_page(incoming.request.scope["query_string"])
         except RequestValidationError as wrong:
             incoming.errors.extend(wrong.errors())
             return None
+
+    def _parse_page(self, query: bytes) -> Any:
+        """Answer the parameters; those of all pages of a query are parsed once."""
+        rest, cursor = split_cursor(query)
+        if cursor is None or not self._has_cursor:
+            return self._parse(query)
+        parameters = self._parse(rest)
+        if parameters.cursor is not None:
+            return self._parse(query)  # which finds that there are two
+        return parameters.model_copy(update={"cursor": cursor})
 
     def _parse_anew(self, query: bytes) -> Any:
         parameters = QueryParams(query)
@@ -144,15 +154,22 @@ def _parameters(dependant: Dependant) -> Iterator[tuple[str, _Parameter]]:
         yield field.name, _FromBody(field.validate)
 
 
-def _async_function(dependant: Dependant) -> Callable[..., Awaitable[Any]]:
-    """Answer the function; raises TypeError if it wants what is left out here."""
-    function = dependant.call
-    wants_more = (
+def _dependency(part: Dependant) -> tuple[str, Callable[..., Any], Arguments]:
+    """Answer the name of what is depended on, and what makes it.
+
+    Raises TypeError if it would have to be waited for, or is for nothing but its effect.
+    """
+    if part.name is None or part.call is None or iscoroutinefunction(part.call):
+        raise TypeError(f"{part.call} cannot be depended on by this kind of route")
+    return part.name, part.call, Arguments(part)
+
+
+def _check_wishes(dependant: Dependant) -> None:
+    """Raise TypeError if a function wants what is left out here."""
+    if (
         dependant.cookie_params
         or dependant.http_connection_param_name
         or dependant.background_tasks_param_name
         or dependant.security_scopes_param_name
-    )
-    if function is None or not iscoroutinefunction(function) or wants_more:
-        raise TypeError(f"{function} cannot be called by this kind of route")
-    return function
+    ):
+        raise TypeError(f"{dependant.call} cannot be called by this kind of route")

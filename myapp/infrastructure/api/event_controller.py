@@ -77,7 +77,7 @@ LastEventId = Annotated[
 ]
 
 
-async def event_streams(request: Request) -> EventStreams:
+def event_streams(request: Request) -> EventStreams:
     """Answer what opens streams, which the lifespan has put into the application's state."""
     streams: EventStreams = request.state.event_streams
     return streams

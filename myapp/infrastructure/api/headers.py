@@ -137,12 +137,12 @@ Prefer = Annotated[
 ]
 
 
-async def preferences(prefer: Prefer = None) -> frozenset[str]:
+def preferences(prefer: Prefer = None) -> frozenset[str]:
     """Answer what is preferred, as "name=value"."""
     return prefer or frozenset()
 
 
-async def condition(if_match: IfMatch = None, if_none_match: IfNew = None) -> Condition:
+def condition(if_match: IfMatch = None, if_none_match: IfNew = None) -> Condition:
     """Answer the condition that a change is under."""
     if if_match is None:
         return Condition(exists=False if if_none_match else None)

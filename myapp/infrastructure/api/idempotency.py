@@ -57,7 +57,7 @@ KeyLines = Annotated[
 ]
 
 
-async def idempotency_key(request: JsonRequest, key: KeyLines = None) -> IdempotencyKey | None:
+def idempotency_key(request: JsonRequest, key: KeyLines = None) -> IdempotencyKey | None:
     """Answer the key that the client has given the request, if any."""
     return IdempotencyKey(key[0], _digest(request)) if key else None
 

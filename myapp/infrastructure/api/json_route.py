@@ -6,6 +6,7 @@ Without FastAPI's own routing and handler an entry takes half of the processor's
 
 from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
+from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import Request
@@ -42,6 +43,8 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Answer what takes the place of FastAPI's handler."""
+        if not iscoroutinefunction(self.endpoint):
+            raise TypeError(f"{self.endpoint} cannot be called by this kind of route")
         self._arguments = Arguments(self.dependant)
         self._to_json = _AS_JSON.get(self.response_model) or _by_model(self.response_model)
         takes_parameters = "GET" in (self.methods or ()) or self.dependant.query_params
@@ -59,10 +62,11 @@ class JsonRoute(APIRoute):
         body = await request.json() if self.body_field else None
         response = Response(status_code=self.status_code or HTTPStatus.OK)
         response.raw_headers = []
-        incoming = Incoming(request, body, response, [])
-        answer = await self._arguments.call(incoming)
-        if incoming.errors:
-            raise RequestValidationError(incoming.errors)
+        errors: list[object] = []
+        given = self._arguments.read(Incoming(request, body, response, errors))
+        if errors:
+            raise RequestValidationError(errors)
+        answer = await self.endpoint(**given)
         if isinstance(answer, Response):
             return answer
         if self.response_model is not None:

@@ -1,5 +1,6 @@
 """Paths: what is an id in them, and the URLs that are made of them."""
 
+import re
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,6 +11,7 @@ from myapp.infrastructure.api.remembering import remembering
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ID, EntryId
 
 _POSITIONS = ("cursor", "since")
+_AT_CURSOR = re.compile(rb"(?:(.*)&)?cursor=([A-Za-z0-9_-]+)")
 
 Id = Annotated[
     EntryId,
@@ -32,6 +34,14 @@ def url_of(request: Request, path: str) -> str:
     return prefix + path
 
 
+def split_cursor(query: bytes) -> tuple[bytes, str | None]:
+    """Answer a query without the cursor at its end, and the cursor; None if there is none."""
+    match = _AT_CURSOR.fullmatch(query)
+    if match is None:
+        return query, None
+    return match[1] or b"", match[2].decode("ascii")
+
+
 @remembering
 def _without_position(query: bytes) -> str:
     """Answer the beginning of a query that goes on with another position."""
@@ -45,6 +55,7 @@ def next_link(request: Request, path: str, **position: str | int) -> dict[str, s
 
     The position is a `cursor` or `since`.
     """
-    others = _without_position(request.scope["query_string"])
-    url = url_of(request, f"{path}?{others}{urlencode(position)}")
+    rest, _ = split_cursor(request.scope["query_string"])
+    ((name, value),) = position.items()
+    url = url_of(request, f"{path}?{_without_position(rest)}{name}={value}")
     return {"Link": f'<{url}>; rel="next"'}

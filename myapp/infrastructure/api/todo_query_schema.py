@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     WithJsonSchema,
 )
 
@@ -91,9 +92,11 @@ class ListParameters(BaseModel):
         default=None, description="Where the page before ended: taken from its Link."
     )
 
-    def query(self, *, counted: bool) -> TodoQuery:
-        """Answer what is asked for; raises Rejection for a cursor of another query."""
-        query = TodoQuery(
+    _query: TodoQuery = PrivateAttr()
+
+    def model_post_init(self, _context: object) -> None:
+        """Say once what all pages have in common."""
+        self._query = TodoQuery(
             search=self.search,
             tags=frozenset(self.tag),
             done=self.done,
@@ -105,12 +108,15 @@ class ListParameters(BaseModel):
             sort=Sort(self.sort.removeprefix("-")),
             descending=self.sort.startswith("-"),
             limit=self.limit,
-            counted=counted,
         )
+
+    def query(self, *, counted: bool) -> TodoQuery:
+        """Answer what is asked for; raises Rejection for a cursor of another query."""
         if self.cursor is None:
-            return query
+            return replace(self._query, counted=True) if counted else self._query
         try:
-            return replace(query, start=decode_cursor(self.cursor, query))
+            start = decode_cursor(self.cursor, self._query)
+            return replace(self._query, start=start, counted=counted)
         except ValueError as error:
             wrong = InputError(detail=str(error), parameter="cursor")
             raise invalid_input([wrong]) from error
