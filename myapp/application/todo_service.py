@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -325,14 +325,15 @@ class TodoService:
 
     async def _retry(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """Make the attempt again whenever it loses a race, until RETRIED_FOR is over."""
-        for pause in _pauses():
-            with suppress(_LostRace):
+        pauses = _pauses()
+        while True:
+            try:
                 return await attempt()
+            except _LostRace as error:
+                if (pause := next(pauses, None)) is None:
+                    reason = "Others keep changing this entry first."
+                    raise StorageUnavailable(reason) from error
             await self.wait(pause)
-        try:
-            return await attempt()
-        except _LostRace as error:
-            raise StorageUnavailable("Others keep changing this entry first.") from error
 
     @asynccontextmanager
     async def _locked(self, *names: UUID | str) -> AsyncIterator[None]:

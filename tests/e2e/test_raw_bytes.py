@@ -80,7 +80,8 @@ async def test_whatever_bytes_come_what_goes_back_is_http(
 ) -> None:
     server = launcher.serve(settings | _LIMITS)
     random = Random(_SEED)
-    connections = iter([_bytes(random) for _ in range(_CONNECTIONS)])
+    sent = [_bytes(random) for _ in range(_CONNECTIONS)]
+    connections = iter(sent)
 
     async def send_all() -> None:
         for pieces in connections:
@@ -92,8 +93,10 @@ async def test_whatever_bytes_come_what_goes_back_is_http(
 
     with server.client as client:
         entries = client.get("/todo?limit=1000").raise_for_status().json()
-    assert entries, "some of it was right, and stored"
-    assert {entry["content"] for entry in entries} == {_CONTENT}
+    contents = {entry["content"] for entry in entries}
+    assert _CONTENT in contents, "some of it was right, and stored"
+    for content in contents - {_CONTENT}:  # a byte of it was another, which is right, too
+        assert any(content.encode() in b"".join(pieces) for pieces in sent), content
     ended = server.stop()
     assert ended.code == 0
     assert "Traceback" not in ended.err

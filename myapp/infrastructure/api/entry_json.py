@@ -4,6 +4,7 @@ The schema would first copy each into a model: 5.2 instead of 1.9 microseconds a
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from msgspec.json import Encoder
 
@@ -20,6 +21,11 @@ def entry_json(entry: TodoEntry) -> bytes:
 def entries_json(entries: Iterable[TodoEntry]) -> bytes:
     """Answer an array of entries."""
     return _encode([_members(entry) for entry in entries])
+
+
+def id_or_entry_json(answer: UUID | TodoEntry) -> bytes:
+    """Answer an entry, or just an id."""
+    return _encode(answer) if isinstance(answer, UUID) else entry_json(answer)
 
 
 def _members(entry: TodoEntry) -> dict[str, object]:

@@ -68,6 +68,11 @@ def tell_state(response: Response, tag: str) -> None:
     response.raw_headers += [(b"etag", tag.encode("ascii")), _NO_CACHE]
 
 
+def tell_new(response: Response, tag: str, url: str) -> None:
+    """Tell the client the entity tag of what is new, and where it is."""
+    response.raw_headers += [(b"etag", tag.encode("ascii")), (b"location", url.encode("ascii"))]
+
+
 def entity_tags(lines: Iterable[str]) -> EntityTags:
     """Answer what the lines of the field list together; raises ValueError."""
     text = ",".join(lines)

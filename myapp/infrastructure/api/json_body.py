@@ -78,18 +78,19 @@ class JsonRequest(Request):
 
 
 def _check_media_type(request: Request) -> None:
-    declared = request.headers.get("content-type")
-    if declared == "application/json":  # or a parser for mail would take 10 microseconds
+    fields: list[tuple[bytes, bytes]] = request.scope["headers"]
+    declared = next((value for name, value in fields if name == b"content-type"), b"")
+    if declared == b"application/json":  # or a parser for mail would take 10 microseconds
         return
     message = Message()
-    message["content-type"] = declared or "application/octet-stream"
+    message["content-type"] = declared.decode("latin-1") or "application/octet-stream"
     media_type = message.get_content_type()
     is_json = media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
     )
     if is_json and not (request.method == "PATCH" and media_type == _JSON_PATCH):
         return
-    told = shown(declared or "nothing")
+    told = shown(declared.decode("latin-1") or "nothing")
     detail = f"The body is declared as {told}; with curl, add {_CURL_OPTION}."
     headers = {"Accept-Patch": f"{MERGE_PATCH}, application/json"}
     raise Rejection(

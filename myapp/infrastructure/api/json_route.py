@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from myapp.infrastructure.api.arguments import Arguments, Incoming
-from myapp.infrastructure.api.entry_json import entries_json, entry_json
+from myapp.infrastructure.api.entry_json import entries_json, entry_json, id_or_entry_json
 from myapp.infrastructure.api.json_body import JsonRequest
 from myapp.infrastructure.api.parameters import refuse_parameters
 from myapp.infrastructure.api.problem_handlers import rejection_of
@@ -30,6 +31,7 @@ ToJson = Callable[[Any], bytes]  # of whatever the route's model is made of
 _AS_JSON: dict[Any, ToJson] = {
     TodoEntrySchema: entry_json,
     list[TodoEntrySchema]: entries_json,
+    UUID | TodoEntrySchema: id_or_entry_json,
 }
 _JSON = (b"content-type", b"application/json")
 

@@ -19,6 +19,7 @@ from myapp.infrastructure.api.headers import (
     IfNoneMatch,
     Preferences,
     etag,
+    tell_new,
     tell_state,
     unless_current,
 )
@@ -155,9 +156,7 @@ async def add_entry(
 ) -> UUID | TodoEntry:
     """Add an entry and answer its id, or with `Prefer: return=representation` the entry."""
     entry = await service.add_entry(draft.content, key=key, done=draft.done, **draft.fields())
-    response.headers.update(
-        {"ETag": etag(entry.revision), "Location": url_of(request, f"/todo/{entry.id}")}
-    )
+    tell_new(response, etag(entry.revision), url_of(request, f"/todo/{entry.id}"))
     if RETURN_REPRESENTATION not in prefer:
         return entry.id
     response.headers["Preference-Applied"] = RETURN_REPRESENTATION
