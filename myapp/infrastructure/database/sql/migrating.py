@@ -1,11 +1,17 @@
-"""Which schema a database has, and how it gets the newest one."""
+"""Which schema a database has, and how it gets the newest one.
 
-from alembic import command
-from alembic.config import Config
+Alembic is imported where there is something to migrate: it takes 0.2 s and 12 MB.
+"""
+
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection, column, inspect, select, table
 
 from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
 from myapp.infrastructure.database.sql.schema import SCHEMA, todo_store
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATIONS = "myapp.infrastructure.database.sql:migrations"
 _VERSIONS = table("alembic_version", column("version_num"))
@@ -45,15 +51,21 @@ def upgrade(connection: Connection, schema: str = "head") -> None:
     Those that have a later one than this release knows stay as they are.
     """
     if not suffices(schema_of(connection)):
+        from alembic import command
+
         command.upgrade(_config(connection), schema)
 
 
 def downgrade(connection: Connection, schema: str) -> None:
     """Take the tables back to an older schema ("base": to none), losing what that lacks."""
+    from alembic import command
+
     command.downgrade(_config(connection), schema)
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", _MIGRATIONS)
     return config
