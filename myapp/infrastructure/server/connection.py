@@ -25,6 +25,7 @@ from myapp.infrastructure.api.problems import (
     problem_response,
 )
 from myapp.infrastructure.api.security_headers import SECURITY_HEADERS
+from myapp.infrastructure.server.deadline import Deadline
 from myapp.infrastructure.server.delivery import Delivery
 from myapp.infrastructure.server.exchange import Exchange
 from myapp.infrastructure.server.options import ConnectionOptions
@@ -73,9 +74,8 @@ class Connection(HttpToolsProtocol):
     _received = 0  # bytes since the stage was entered
     _latest: Exchange | None = None
     _answered: Exchange | None = None
+    _lingers = False
     _in_turn: tuple[Exchange, ...] = ()  # which wait for their answers
-    _deadline: float | None = None
-    _alarm: asyncio.TimerHandle | None = None
 
     def cut_off(self, limit: str) -> None:
         """Learn that this connection is ended by a limit, the setting of that name."""
@@ -83,6 +83,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:  # uvloop's is one but in name
         super().connection_made(transport)
         stalled = partial(self.cut_off, "send_timeout")
+        self._deadline = Deadline(self.loop, self._be_late)
         self._delivery = Delivery(self.loop, transport, self.options.send_timeout, stalled)
         if len(self.connections) > self.options.max_connections:
             self._turn_away()
@@ -91,7 +92,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stage = _Stage.END
-        self._call_off_alarm()
+        self._deadline.cancel()
         self._delivery.watch_no_more()
         self._in_turn = ()
         if self._answered is not None:
@@ -280,32 +281,7 @@ class Connection(HttpToolsProtocol):
         return Rejection(problem_type, f"The head has more than {most} bytes.")
 
     def _set_deadline(self) -> None:
-        seconds = self._patience()
-        self._deadline = None if seconds is None else self.loop.time() + seconds
-        # An alarm for a deadline that has been put off is not set anew before it rings, or
-        # each request would set two.
-        if self._deadline is not None and (
-            self._alarm is None or self._alarm.when() > self._deadline
-        ):
-            self._set_alarm(self._deadline, self._ring)
-
-    def _set_alarm(self, when: float, call: Callable[[], None]) -> None:
-        self._call_off_alarm()
-        self._alarm = self.loop.call_at(when, call)
-
-    def _call_off_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _ring(self) -> None:
-        self._alarm = None
-        if self._deadline is None:
-            return
-        if self.loop.time() < self._deadline:
-            self._set_alarm(self._deadline, self._ring)
-        else:
-            self._be_late()
+        self._deadline.set(self._patience())
 
     def _patience(self) -> float | None:
         match self._stage:
@@ -317,12 +293,14 @@ class Connection(HttpToolsProtocol):
                 is_new = self._requests == 0
                 options = self.options
                 return options.header_timeout if is_new else options.keep_alive_timeout
+            case _Stage.END if self._lingers:
+                return _LINGER
         return None
 
     def _be_late(self) -> None:
         """Refuse what has not arrived, unless it is not the client whom it waits for."""
         waits = self._latest is not None and self._latest.waiting_for_100_continue
-        if self._stage is _Stage.NOTHING:
+        if self._stage in (_Stage.NOTHING, _Stage.END):
             self._close_at_once()
         elif self.flow.read_paused or (self._stage is _Stage.BODY and waits):
             self._set_deadline()
@@ -370,7 +348,8 @@ class Connection(HttpToolsProtocol):
         self._stage = _Stage.END
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._set_alarm(self.loop.time() + _LINGER, self._close_at_once)
+        self._lingers = True
+        self._set_deadline()
 
     def _close_at_once(self) -> None:
         self.transport.close()
