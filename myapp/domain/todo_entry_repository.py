@@ -96,6 +96,19 @@ class TodoQuery:
             and (not self.search or self._finds(entry))
         )
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything besides the search has to hold."""
+        return bool(
+            self.done is not None
+            or self.priorities
+            or self.tags
+            or self.due_after
+            or self.due_before
+            or self.completed_after
+            or self.completed_before
+        )
+
     def unsearched(self) -> "TodoQuery":
         """The same conditions without the search, for a storage with its own way of that."""
         return replace(self, search="")

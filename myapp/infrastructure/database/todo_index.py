@@ -150,7 +150,7 @@ class TodoIndex:
     def _predicate(self, query: TodoQuery) -> _Matches | None:
         """Answer what tells whether an entry matches; None if all do."""
         if not query.search:
-            return query.matches if _is_selective(query) else None
+            return query.matches if query.is_filtered else None
         wanted = fold(query.search)
         tags: Set[str] = self._spellings.get(wanted, set())
         others = self._predicate(query.unsearched())
@@ -195,15 +195,3 @@ class TodoIndex:
 
 def _position(sort: Sort, entry: TodoEntry) -> Position:
     return Position(sort.key(entry), entry.id)
-
-
-def _is_selective(query: TodoQuery) -> bool:
-    return bool(
-        query.tags
-        or query.priorities
-        or query.done is not None
-        or query.due_before
-        or query.due_after
-        or query.completed_before
-        or query.completed_after
-    )
