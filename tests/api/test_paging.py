@@ -206,6 +206,43 @@ def test_a_cursor_is_refused_with_another_order_or_another_condition(
     assert_problem(response, "invalid-input", parameter("cursor"))
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=%s", "cursor=%s&", "%%63ursor=%s", "limit=1&cursor=%s", "cursor=%s&limit=1"],
+)
+def test_a_cursor_may_stand_anywhere(client: TestClient, query: str) -> None:
+    _fill(client)
+    cursor = _cursor(client.get("/todo?limit=1"))
+
+    page = client.get("/todo?" + query % cursor)
+
+    assert contents(page)[0] == contents(client.get("/todo"))[1]
+    if following := page.links.get("next"):
+        assert parse_qs(urlsplit(following["url"]).query) == {
+            "limit": ["1"],
+            "cursor": [_cursor(page)],
+        }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=%s&cursor=%s",
+        "%%63ursor=%s&cursor=%s",
+        "cursor=%s&%%63ursor=%s",
+        "cursor=%s&limit=1&cursor=%s",
+        "cursor=&cursor=%s%.0s",
+    ],
+)
+def test_a_cursor_is_given_once(client: TestClient, query: str) -> None:
+    _fill(client)
+    cursor = _cursor(client.get("/todo?limit=1"))
+
+    response = client.get("/todo?" + query % (cursor, cursor))
+
+    assert_problem(response, "invalid-input", parameter("cursor"))
+
+
 def test_a_cursor_outlives_the_entry_it_was_made_from(client: TestClient) -> None:
     for digits in (1, 2, 3):
         put(client, digits, f"entry {digits}")
