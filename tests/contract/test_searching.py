@@ -136,6 +136,19 @@ FOUND = [
     ("+ab", "+abc"),
     ("{a}: b", "{A}: B"),
     ("search_text:", "search_text: x"),
+    # phrases, which may be sought by where their words meet alone
+    ("a b c d e", "a b c d e"),
+    ("b c d", "a b c d e"),
+    ("uy the oat milk and the bre", "buy the oat milk and the bread"),
+    ("50 % o_f a \\ b % c", "at 50 % o_f a \\ b % cd"),
+    ("wait ... what ?! no", "wait ... what ?! no - yes"),
+    ("🥛 🦷 📝 🚆", "🥛 🦷 📝 🚆!"),
+    ("牛乳を買う 本を返す 掃除 会", "牛乳を買う 本を返す 掃除 会議"),
+    ("1 2 3 4", "0 1 2 3 4 5"),
+    ("a  b  c  d", "a  b  c  d"),
+    ("a b a b a b", "a b a b a b a"),
+    ("q q q q", "q q q q"),
+    ("quick quiz qq", "a quick quiz qq q"),
     ("ﬃ", "OFFICE"),
     ("ßa", "SSA"),
     ("𐐨𐐩𐐪", "𐐀𐐁𐐂"),
@@ -309,6 +322,38 @@ async def test_a_search_finds_across_the_lines_of_notes(
     assert await entries_of(repository, TodoQuery(search=search)) == [stored]
 
 
+async def test_a_search_finds_phrases_that_reach_over_lines(
+    repository: TodoEntryRepository,
+) -> None:
+    notes = "buy the oat milk\nand the bread\n\nof rye and so on"
+    stored = await save(repository, new_entry("###", notes=notes))
+    for search in ("he oat milk\nand the bread\n\nof rye an", "milk\nand", notes):
+        assert await entries_of(repository, TodoQuery(search=search)) == [stored]
+    for search in ("he oat milk and the bread of rye an", "bread\nof rye and so on"):
+        assert await entries_of(repository, TodoQuery(search=search)) == []
+
+
+@pytest.mark.parametrize(
+    ("search", "content"),
+    [
+        ("a b c d e", "aqbqcqdqe"),
+        ("aqbqcqdqe", "a b c d e"),
+        ("aqb", "a b"),
+        ("a b", "aqb"),
+        ("one two three four", "one two tree four"),
+        ("one two three four", "one two one three one four"),
+        ("1 % 2 % 3 % 4", "1 x 2 x 3 x 4"),
+        ("a _ b _ c _ d", "a x b x c x d"),
+        ("a \\ b \\ c", "a % b % c"),
+    ],
+)
+async def test_a_search_takes_no_phrase_for_one_that_is_like_it(
+    repository: TodoEntryRepository, search: str, content: str
+) -> None:
+    await repository.save(new_entry(content))
+    assert await entries_of(repository, TodoQuery(search=search)) == []
+
+
 @pytest.mark.parametrize("search", ["", " ", "\n\t", "\u2029"])
 async def test_an_empty_search_finds_everything(
     repository: TodoEntryRepository, search: str
@@ -372,7 +417,7 @@ def _searches(draw: st.DrawFn) -> str:
     entry: TodoEntry = draw(st.sampled_from(REALISTIC))
     text = draw(st.sampled_from([entry.content, entry.notes or "x", *entry.tags]))
     start = draw(st.integers(min_value=0, max_value=len(text) - 1))
-    length = draw(st.integers(min_value=1, max_value=12))
+    length = draw(st.integers(min_value=1, max_value=40))
     part = text[start : start + length]
     return draw(st.sampled_from([part, part.upper(), part.lower(), part.title()]))
 

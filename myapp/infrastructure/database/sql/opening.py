@@ -15,6 +15,7 @@ from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqli
 from myapp.infrastructure.database.sql.migrating import check_schema, upgrade
 from myapp.infrastructure.database.sql.postgresql_server import (
     check_server,
+    drop_former_index,
     make_search_index,
     warn_of_slow_searches,
 )
@@ -88,6 +89,7 @@ def _migrate_server(dialect: Dialect, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         work(connection)
         connection.exec_driver_sql("COMMIT")
+    drop_former_index(connection)
 
 
 @contextmanager

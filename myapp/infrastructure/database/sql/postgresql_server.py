@@ -6,16 +6,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from myapp.infrastructure.database.errors import StorageUnusable
+from myapp.infrastructure.database.sql.text_search import JOINED_TEXT
 
 _EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 _SEARCH_INDEX = (
-    "CREATE INDEX IF NOT EXISTS todo_entry_search_text ON todo_entry"
-    " USING gin (search_text gin_trgm_ops)"
+    "CREATE INDEX IF NOT EXISTS todo_entry_search_joined ON todo_entry"
+    f" USING gin ({JOINED_TEXT} gin_trgm_ops)"
 )
+_DROP_FORMER = "DROP INDEX CONCURRENTLY IF EXISTS todo_entry_search_text"
 _SETTINGS = (
     "SELECT current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery()"
 )
-_HAS_INDEX = "SELECT to_regclass('todo_entry_search_text') IS NOT NULL"
+_HAS_INDEX = "SELECT to_regclass('todo_entry_search_joined') IS NOT NULL"
 _KNOWS_LETTERS = "SELECT cardinality(show_trgm('ж')) > 0"
 
 _log = logging.getLogger(__name__)
@@ -60,3 +62,13 @@ def make_search_index(connection: Connection) -> None:
         _log.warning("the extension pg_trgm cannot be created: %s", error.orig)
     else:
         connection.exec_driver_sql(_SEARCH_INDEX)
+
+
+def drop_former_index(connection: Connection) -> None:
+    """Drop what earlier releases searched by, outside of transactions, if it was replaced.
+
+    It waits for who reads the entries, while a DROP within a transaction would let all who
+    come later wait as well.
+    """
+    if connection.exec_driver_sql(_HAS_INDEX).scalar_one():
+        connection.exec_driver_sql(_DROP_FORMER)

@@ -12,12 +12,16 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    literal_column,
     select,
     table,
     text,
 )
 
 from myapp.infrastructure.database.sql.schema import todo_entry
+
+JOINED_TEXT = "replace(search_text, ' ', 'q')"
+"""What PostgreSQL indexes. Any letter would do; one of ASCII is a letter in every locale."""
 
 Condition = ColumnElement[bool]
 
@@ -29,6 +33,7 @@ Upkeep = Sequence[tuple[ClauseElement, Sequence[Mapping[str, object]]]]
 
 _MATCHED_MOST = 12  # code points; FTS5 takes time for each, times the length of a text
 _MEETINGS_LEAST, _MEETINGS_MOST = 3, 8
+_MEETING = re.compile(r"\S \S")
 
 _FORGET_TEXT = text(
     "INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
@@ -106,7 +111,11 @@ class SqliteSearch(TextSearch):
 
 
 class PostgresqlSearch(TextSearch):
-    """By an index of the extension pg_trgm, where there is one."""
+    """By an index of the extension pg_trgm, where there is one.
+
+    It knows the trigrams of words only, and where they meet is what few entries have in
+    common: so a letter in place of each space makes one word of a text.
+    """
 
     def upkeep(self, before: Texts, after: Texts) -> Upkeep:
         return ()
@@ -118,11 +127,22 @@ class PostgresqlSearch(TextSearch):
         return func.strpos(search_text, _WANTED) > 0
 
     def numbers(self) -> Select[tuple[int]]:
-        return select(todo_entry.c.number).where(todo_entry.c.search_text.like(_PATTERN))
+        joined = literal_column(JOINED_TEXT, Text)
+        # The letter stands for itself, too, and the pattern knows but parts of what is wanted.
+        return select(todo_entry.c.number).where(
+            joined.like(_PATTERN), self.contains(todo_entry.c.search_text)
+        )
 
     def pattern(self, wanted: str) -> str:
-        escaped = re.sub(r"([\\%_])", r"\\\1", wanted)
-        return f"%{escaped}%"
+        """Answer what all that have it match: where its words meet, or else all of it.
+
+        The fewer parts, the fewer lists the index reads: those of common words are long.
+        """
+        parts = _MEETING.findall(wanted)[:_MEETINGS_MOST]
+        if len(parts) < _MEETINGS_LEAST:
+            parts = [wanted]
+        escaped = (re.sub(r"([\\%_])", r"\\\1", part) for part in parts)
+        return "%{}%".format("%".join(escaped)).replace(" ", "q")
 
 
 def _values(texts: Texts) -> Sequence[Mapping[str, object]]:
