@@ -10,7 +10,7 @@ from myapp.infrastructure.database.sql.text_search import JOINED_TEXT
 
 _EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 _SEARCH_INDEX = (
-    "CREATE INDEX IF NOT EXISTS todo_entry_search_joined ON todo_entry"
+    "CREATE INDEX todo_entry_search_joined ON todo_entry"
     f" USING gin ({JOINED_TEXT} gin_trgm_ops)"
 )
 _DROP_FORMER = "DROP INDEX CONCURRENTLY IF EXISTS todo_entry_search_text"
@@ -61,7 +61,9 @@ def make_search_index(connection: Connection) -> None:
     except DBAPIError as error:
         _log.warning("the extension pg_trgm cannot be created: %s", error.orig)
     else:
-        connection.exec_driver_sql(_SEARCH_INDEX)
+        # Even IF NOT EXISTS would wait for who drops the former one, and writers for it.
+        if not connection.exec_driver_sql(_HAS_INDEX).scalar_one():
+            connection.exec_driver_sql(_SEARCH_INDEX)
 
 
 def drop_former_index(connection: Connection) -> None:
