@@ -60,6 +60,11 @@ def test_what_is_wrong_with_a_record_is_told(content: object, reason: str) -> No
     assert str(caught.value) == f"not a record of todo entries: {reason}"
 
 
+def test_an_id_that_was_read_is_like_any_other() -> None:
+    (entry,) = decode(encode(3, [ENTRY])).entries
+    assert (entry.id, entry.id.is_safe) == (ENTRY.id, ENTRY.id.is_safe)
+
+
 @pytest.mark.parametrize("begin", [None, 0, 1, 3])
 def test_a_history_begins_at_any_revision_that_the_store_has_had(begin: int | None) -> None:
     record = decode(encode_changes(3, [ENTRY], [RECEIPT], begin=begin))

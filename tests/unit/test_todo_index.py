@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
 from uuid import UUID
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myapp.domain.todo import TodoEntry
+from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Sort, TodoQuery
 from myapp.infrastructure.database.todo_index import TodoIndex
-from tests.contract.entries import LATER, NOON
+from tests.contract.entries import LATER, NOON, new_entry
 from tests.contract.few_values import DRAFTS, QUERIES, starting_after
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.realistic_entries import realistic_entries
@@ -153,3 +153,76 @@ def test_a_query_that_two_prepare_in_turns_is_prepared_once() -> None:
 
     assert turns < sum(1 for _ in Both(seed=4).index.prepare(query))
     both.check(query)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedQuery(TodoQuery):
+    """A query that remembers which entries it was asked about."""
+
+    asked: list[TodoEntry] = field(default_factory=list)
+
+    def matches(self, entry: TodoEntry) -> bool:
+        self.asked.append(entry)
+        return super().matches(entry)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        WatchedQuery(tags=frozenset(["rare"])),
+        WatchedQuery(done=True),
+        WatchedQuery(done=False),
+        WatchedQuery(search="rare", priorities=frozenset(Priority)),
+    ],
+)
+def test_what_few_entries_match_is_found_without_asking_most(query: WatchedQuery) -> None:
+    index, rare = TodoIndex(), []
+    for number in range(MANY):
+        if number % 105 == 5:  # one in a hundred, which is as many as are few
+            rare.append(new_entry("rare", tags=("rare",), done=bool(query.done)))
+        index.put(rare[-1] if number % 105 == 5 else new_entry(done=not query.done))
+
+    page = index.find(replace(query, counted=True))
+
+    assert page.entries == rare
+    assert page.total == len(rare)
+    assert len(query.asked) < 100
+
+
+def test_a_page_of_what_most_entries_match_asks_no_further_than_it_goes() -> None:
+    index = TodoIndex()
+    for _ in range(MANY):
+        index.put(new_entry())
+
+    index.find(query := WatchedQuery(done=False, limit=10))
+
+    assert len(query.asked) == 11  # the last tells that there is more
+
+
+def test_a_page_of_all_entries_asks_none_of_them() -> None:
+    index = TodoIndex()
+    index.put(entry := new_entry())
+
+    page = index.find(query := WatchedQuery(counted=True))
+
+    assert (page.entries, page.total) == ([entry], 1)
+    assert not query.asked
+
+
+def test_others_have_their_turns_while_what_all_entries_say_is_joined() -> None:
+    index = TodoIndex()
+    for _ in range(MANY):
+        index.put(new_entry())
+    index.find(TodoQuery())
+
+    turns = sum(1 for _ in index.prepare(TodoQuery(search="milk")))
+
+    assert MANY / 300 <= turns <= MANY / 100
+
+
+def test_an_entry_is_found_however_often_the_next_one_changes() -> None:
+    index, first, second = TodoIndex(), new_entry("milk"), new_entry("tea")
+    index.put(first)
+    for _ in range(3):
+        index.put(second)
+        assert index.find(TodoQuery(search="milk")).entries == [first]
