@@ -7,7 +7,7 @@ is handed the bytes of requests by a transport that only takes the answers, so t
 system nor a network counts. In turn each layer is replaced by an application that answers at
 once with as many bytes: what is left is the cost of all that surrounds it. Microseconds of the
 processor, medians of interleaved rounds; one request at a time, so that caches are as warm as
-they get: under load all of it takes some half longer.
+they get.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Entries as JSON, as TodoEntrySchema has them, but read from the entities themselves.
 
-The schema would first copy each into a model: 5.2 instead of 1.9 microseconds an entry.
+The schema would first copy each into a model. msgspec takes half of the time that pydantic's
+core takes for the same: 97 instead of 195 microseconds for 50 entries, in one run.
 """
 
 from collections.abc import Iterable

@@ -7,8 +7,8 @@ from collections.abc import Callable
 class Deadline:
     """Calls `late` at the moment that was set last, once, if nothing is set until then.
 
-    An alarm for a deadline that was put off is set anew only when it rings: each request puts
-    its connection's off twice, and setting alarms would take 5 % of the time of a short one.
+    An alarm for a deadline that was put off is set anew only when it rings, since each request
+    puts that of its connection off twice.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, late: Callable[[], None]) -> None:
