@@ -36,14 +36,16 @@ fi
 
 failed=
 check() {
-    "$@" || { echo "lint.sh: $1 failed" >&2; failed=yes; }
+    "$@" || failed="$failed $1"
 }
 
 requirements_are_current() {
     fresh=$(mktemp -d)
     export_requirements "$fresh"
-    diff -r requirements "$fresh" >&2 || { failed=yes; echo "lint.sh -f exports them" >&2; }
+    differ=
+    diff -r requirements "$fresh" >&2 || differ=yes
     rm -r "$fresh"
+    [ -z "$differ" ] || { echo "lint.sh -f exports them" >&2; return 1; }
 }
 
 # shellcheck disable=SC2086
@@ -58,4 +60,4 @@ check vulture
 check lint-imports --no-logo
 check poetry check --strict
 check requirements_are_current
-[ -z "$failed" ]
+[ -z "$failed" ] || { echo "lint.sh: failed:$failed" >&2; exit 1; }

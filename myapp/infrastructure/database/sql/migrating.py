@@ -1,6 +1,7 @@
 """Which schema a database has, and how it gets the newest one.
 
-Alembic is imported where there is something to migrate: it takes 0.1 s of the processor and 7 MB.
+Alembic is imported where there is something to migrate: it takes 0.1 s of the processor, and
+7 MB.
 """
 
 from typing import TYPE_CHECKING
