@@ -1,15 +1,17 @@
 """Entries as JSON, as TodoEntrySchema has them, but read from the entities themselves.
 
-The schema would first copy each into a model. msgspec takes half of the time that pydantic's
-core takes for the same: 97 instead of 195 microseconds for 50 entries, in one run.
+Of 50 entries this takes 53 microseconds, of dictionaries with the same members 82, through the
+schema, which copies each into a model first, 407; in one run.
 """
 
 from collections.abc import Iterable
+from datetime import date, datetime
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.json import Encoder
 
-from myapp.domain.todo import TodoEntry
+from myapp.domain.todo import Priority, TodoEntry
 
 _encode = Encoder().encode
 
@@ -29,18 +31,32 @@ def id_or_entry_json(answer: UUID | TodoEntry) -> bytes:
     return _encode(answer) if isinstance(answer, UUID) else entry_json(answer)
 
 
-def _members(entry: TodoEntry) -> dict[str, object]:
+class _Members(Struct, gc=False):  # they hold nothing that could lead back to them
+    id: UUID
+    content: str
+    notes: str
+    tags: tuple[str, ...]
+    priority: Priority
+    due: date | datetime | None
+    done: bool
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+def _members(entry: TodoEntry) -> _Members:
     due, completed_at = entry.due, entry.completed_at
-    return {
-        "id": entry.id,
-        "content": entry.content,
-        "notes": entry.notes,
-        "tags": entry.tags,
-        "priority": entry.priority,
-        "due": None if due is None else due.value,
-        "done": completed_at is not None,
-        "completed_at": completed_at,
-        "created_at": entry.created_at,
-        "updated_at": entry.updated_at,
-        "revision": entry.revision,
-    }
+    return _Members(
+        entry.id,
+        entry.content,
+        entry.notes,
+        entry.tags,
+        entry.priority,
+        None if due is None else due.value,
+        completed_at is not None,
+        completed_at,
+        entry.created_at,
+        entry.updated_at,
+        entry.revision,
+    )
