@@ -27,7 +27,7 @@ from myapp.infrastructure.api.problems import (
     problem_response,
 )
 
-_SANE_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_SANE_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 _ID = re.compile(r"[0-9a-fA-F-]{36}")
 _PATH_SHOWN = 100
 
@@ -92,9 +92,9 @@ class RequestObservation:
 
     def _name(self, scope: Scope) -> RequestName:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        if not _SANE_TOKEN.fullmatch(request_id):
-            request_id = token_hex(8)
+        given = headers.get(b"x-request-id")
+        is_sane = given is not None and _SANE_TOKEN.fullmatch(given)
+        request_id = given.decode("ascii") if given and is_sane else token_hex(8)
         return RequestName(request_id, self._trace_id_of(headers))
 
 
