@@ -34,8 +34,8 @@ from myapp.app import create_app
 from myapp.application.todo_service import TodoService
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Page, Position, TodoQuery
-from myapp.infrastructure.api.cursors import encode_cursor
 from myapp.infrastructure.api.json_route import JsonRouting
+from myapp.infrastructure.api.todo_query_schema import ListParameters
 from myapp.infrastructure.database.storage import open_storage
 from myapp.infrastructure.server.connection import connections
 from myapp.settings import Settings
@@ -163,8 +163,7 @@ async def measure(entries: int) -> None:
 
 def _page(todo: TodoEntry) -> str:
     """Answer the path of a page from an entry on."""
-    query = TodoQuery(limit=PAGE)
-    cursor = encode_cursor(Position(todo.created_at, todo.id), query)
+    cursor = ListParameters(limit=PAGE).cursor_at(Position(todo.created_at, todo.id))
     return f"/todo?limit={PAGE}&cursor={cursor}"
 
 

@@ -13,8 +13,8 @@ from benchmarks.suite.load import Sent
 from benchmarks.suite.processes import Launch, run
 from benchmarks.suite.questions import PAGE, Kind, Question
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import Position, Sort, TodoQuery
-from myapp.infrastructure.api.cursors import encode_cursor
+from myapp.domain.todo_entry_repository import Position, Sort
+from myapp.infrastructure.api.todo_query_schema import ListParameters
 
 _COMMAND = (sys.executable, "-m", "myapp")
 _URL = "TODOAPP_STORAGE_URL"
@@ -99,6 +99,5 @@ def _list(**parameters: str) -> Sent:
 
 
 def _cursor(entry: TodoEntry, order: str) -> str:
-    sort = Sort(order.removeprefix("-"))
-    query = TodoQuery(sort=sort, descending=order.startswith("-"), limit=PAGE)
-    return encode_cursor(Position(sort.key(entry), entry.id), query)
+    position = Position(Sort(order.removeprefix("-")).key(entry), entry.id)
+    return ListParameters.model_validate({"sort": order}).cursor_at(position)

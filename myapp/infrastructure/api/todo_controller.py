@@ -10,7 +10,6 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TagUse
-from myapp.infrastructure.api.cursors import encode_cursor
 from myapp.infrastructure.api.dependencies import Service
 from myapp.infrastructure.api.headers import (
     COUNT_EXACT,
@@ -115,11 +114,10 @@ async def list_entries(
     revision; with it in `If-None-Match`, 304 says that nothing at all has changed. With
     `Prefer: count=exact`, `Total-Count` is the number of entries on all pages.
     """
-    query = parameters.query(counted=COUNT_EXACT in prefer)
-    page = await service.find_entries(query)
+    page = await service.find_entries(parameters.query(counted=COUNT_EXACT in prefer))
     tell_state(response, etag(page.revision))
     if page.next is not None:
-        cursor = encode_cursor(page.next, query)
+        cursor = parameters.cursor_at(page.next)
         response.headers.update(next_link(request, "/todo", cursor=cursor))
     if page.total is not None:
         response.headers["Total-Count"] = str(page.total)

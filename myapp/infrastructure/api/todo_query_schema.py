@@ -16,11 +16,12 @@ from pydantic import (
 from myapp.domain.todo import CONTENT_MOST, Priority
 from myapp.domain.todo_entry_repository import (
     PAGE_DEFAULT,
+    Position,
     Sort,
     TodoQuery,
     normalise_search,
 )
-from myapp.infrastructure.api.cursors import decode_cursor
+from myapp.infrastructure.api.cursors import decode_cursor, encode_cursor, fingerprint
 from myapp.infrastructure.api.parameters import Count, Flag
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problems import InputError, invalid_input
@@ -93,6 +94,7 @@ class ListParameters(BaseModel):
     )
 
     _query: TodoQuery = PrivateAttr()
+    _fingerprint: str = PrivateAttr()
 
     def model_post_init(self, _context: object) -> None:
         """Say once what all pages have in common."""
@@ -109,14 +111,19 @@ class ListParameters(BaseModel):
             descending=self.sort.startswith("-"),
             limit=self.limit,
         )
+        self._fingerprint = fingerprint(self._query)
 
     def query(self, *, counted: bool) -> TodoQuery:
         """Answer what is asked for; raises Rejection for a cursor of another query."""
         if self.cursor is None:
             return replace(self._query, counted=True) if counted else self._query
         try:
-            start = decode_cursor(self.cursor, self._query)
+            start = decode_cursor(self.cursor, self._query.sort, self._fingerprint)
             return replace(self._query, start=start, counted=counted)
         except ValueError as error:
             wrong = InputError(detail=str(error), parameter="cursor")
             raise invalid_input([wrong]) from error
+
+    def cursor_at(self, position: Position) -> str:
+        """Answer the cursor of the page that begins after a position."""
+        return encode_cursor(position, self._fingerprint)
