@@ -109,7 +109,7 @@ class JsonRouting:
     def _find(self, scope: Scope) -> JsonRoute | None:
         """Answer the route, and tell the scope what its path holds."""
         path: str = scope["path"]
-        prefix: str = scope["root_path"]
+        prefix: str = scope.get("root_path", "")
         if path.startswith(f"{prefix}/"):
             path = path[len(prefix) :]
         if found := self._by_path.get((scope["method"], path)):

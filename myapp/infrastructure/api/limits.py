@@ -1,6 +1,7 @@
 """Which requests are not even looked at."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +12,7 @@ from myapp.infrastructure.api.origins import Origins
 from myapp.infrastructure.api.problems import (
     CROSS_SITE_REQUEST,
     HOST_NOT_ALLOWED,
+    MALFORMED_REQUEST,
     OVERLOADED,
     URI_TOO_LONG,
     Rejection,
@@ -31,7 +33,7 @@ Headers = Mapping[bytes, bytes]
 
 
 class Limits:
-    """Refuses what is addressed to another host, comes from another site, or is too much.
+    """Refuses what is for another host, comes from another site, is too much, or no text.
 
     Whoever looks after the service is let through however much there is to do, and asks for
     its health under whatever name. Streams have no end, and take no time: they are as many
@@ -82,11 +84,25 @@ class Limits:
             origin = shown(headers.get(b"origin", b"another site").decode("latin-1"))
             detail = f"Pages of {origin} may not change anything here."
             return Rejection(CROSS_SITE_REQUEST, detail)
-        for what, size in (("path", scope.get("raw_path")), ("query", scope["query_string"])):
-            if size is not None and len(size) > self._longest:
+        for what, part in (("path", "raw_path"), ("query", "query_string")):
+            sent: bytes = scope.get(part) or b""
+            if len(sent) > self._longest:
                 detail = f"The {what} has more than {self._longest} bytes."
                 return Rejection(URI_TOO_LONG, detail)
+            if not _is_utf8(sent):
+                return Rejection(MALFORMED_REQUEST, f"The {what} is not UTF-8.")
         return None
+
+
+def _is_utf8(percent_encoded: bytes) -> bool:
+    """Whether what was sent can be read as text, or only as something else."""
+    if b"%" not in percent_encoded and percent_encoded.isascii():
+        return True
+    try:
+        unquote_to_bytes(percent_encoded).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _with_and_without(prefix: str, paths: tuple[str, ...]) -> frozenset[str]:

@@ -6,7 +6,6 @@ from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from time import perf_counter
-from urllib.parse import unquote_to_bytes
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +18,6 @@ from myapp.infrastructure.api.handled_request import (
 )
 from myapp.infrastructure.api.problems import (
     INTERNAL_ERROR,
-    MALFORMED_REQUEST,
     OVERLOADED,
     STOPPING,
     Rejection,
@@ -189,31 +187,3 @@ class UnderPrefix:
         """Serve a request; routes and URLs go by the scope's root path from here on."""
         scope["root_path"] = self._prefix
         await self._app(scope, receive, send)
-
-
-class Utf8Target:
-    """Refuses a path or a query that is not UTF-8, which would be read as something else."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        app = self._app
-        if scope["type"] == "http" and not (
-            _is_utf8(scope.get("raw_path") or b"") and _is_utf8(scope["query_string"])
-        ):
-            detail = "The path or the query is not UTF-8."
-            rejection = Rejection(MALFORMED_REQUEST, detail)
-            app = problem_response(HTTPConnection(scope), rejection)
-        await app(scope, receive, send)
-
-
-def _is_utf8(percent_encoded: bytes) -> bool:
-    if b"%" not in percent_encoded and percent_encoded.isascii():
-        return True
-    try:
-        unquote_to_bytes(percent_encoded).decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -24,7 +24,6 @@ from myapp.infrastructure.api.middleware import (
     HeadAsGet,
     RequestObservation,
     UnderPrefix,
-    Utf8Target,
 )
 from myapp.infrastructure.api.openapi import complete
 from myapp.infrastructure.api.options import ApiOptions
@@ -111,9 +110,9 @@ def create_api(
     # to pages that may read it.
     if tracer_provider is None:  # FastAPI's spans are named by its own routing
         app.add_middleware(JsonRouting, routes=app.router.routes)
-    app.add_middleware(Utf8Target)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(UnderPrefix, prefix=options.prefix)
+    if options.prefix:
+        app.add_middleware(UnderPrefix, prefix=options.prefix)
     app.add_middleware(Limits, options=options, origins=origins)
     app.add_middleware(
         RequestObservation,
