@@ -1,10 +1,11 @@
 """What happens to the tables of the entries, their tags and their texts, when some change."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import bindparam, delete, insert, text, update
+from sqlalchemy import Update, bindparam, delete, insert, text, update
 
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
@@ -20,11 +21,6 @@ from myapp.infrastructure.database.sql.text_search import TextSearch, Upkeep
 _Values = Mapping[str, object]
 
 _ADD = insert(todo_entry)
-_CHANGE = (
-    update(todo_entry)
-    .where(todo_entry.c.number == bindparam("changed"))
-    .values({column.name: bindparam(column.name) for column in todo_entry.c})
-)
 _REMOVE = delete(todo_entry).where(todo_entry.c.number == bindparam("removed"))
 _TAG = insert(todo_entry_tag)
 _UNTAG = delete(todo_entry_tag).where(
@@ -51,8 +47,7 @@ class EntryRow:
     """What has to be known of the row of an entry to change it."""
 
     number: int
-    tags: frozenset[str]
-    open: bool
+    entry: TodoEntry
     search_text: str
 
 
@@ -61,7 +56,7 @@ class EntryRows:
 
     def __init__(self) -> None:
         self._added: list[_Values] = []
-        self._changed: list[_Values] = []
+        self._changed: defaultdict[tuple[str, ...], list[_Values]] = defaultdict(list)
         self._removed: list[_Values] = []
         self._tagged: list[_Values] = []
         self._untagged: list[_Values] = []
@@ -99,7 +94,7 @@ class EntryRows:
         return (
             *search.upkeep(self._texts_before, self._texts_after),
             (_REMOVE, self._removed),
-            (_CHANGE, self._changed),
+            *((_change(names), values) for names, values in self._changed.items()),
             (_ADD, self._added),
             (_UNTAG, self._untagged),
             (_TAG, self._tagged),
@@ -114,9 +109,10 @@ class EntryRows:
         if before is None:
             self._added.append(row)
         else:
-            self._changed.append({**row, "changed": number})
-        search_text = str(row["search_text"])
-        return EntryRow(number, frozenset(entry.tags), not entry.done, search_text)
+            former = {**to_row(before.entry, number), "search_text": before.search_text}
+            changed = {name: value for name, value in row.items() if value != former[name]}
+            self._changed[tuple(changed)].append({**changed, "changed": number})
+        return EntryRow(number, entry, str(row["search_text"]))
 
     def _index(self, before: EntryRow | None, after: EntryRow | None) -> None:
         if before and after and before.search_text == after.search_text:
@@ -127,8 +123,8 @@ class EntryRows:
             self._texts_after[after.number] = after.search_text
 
     def _tag(self, before: EntryRow | None, after: EntryRow | None) -> None:
-        old = before.tags if before else frozenset()
-        new = after.tags if after else frozenset()
+        old = set(before.entry.tags) if before else set()
+        new = set(after.entry.tags) if after else set()
         if before:
             self._untagged += [{"without": tag, "of": before.number} for tag in old - new]
         if after:
@@ -137,9 +133,20 @@ class EntryRows:
     def _count(self, row: EntryRow | None, by: int) -> None:
         if row is None:
             return
-        open_by = by if row.open else 0
+        open_by = 0 if row.entry.done else by
         self._entries += by
         self._open_entries += open_by
-        for tag in row.tags:
+        for tag in row.entry.tags:
             self._tags[tag] += by
             self._open_tags[tag] += open_by
+
+
+@lru_cache(maxsize=1_000)
+def _change(names: tuple[str, ...]) -> Update:
+    """Answer what changes these columns of a row.
+
+    Those that stay are not among them, since SQLite writes their indexes all the same: among
+    many entries that is another page for each.
+    """
+    change = update(todo_entry).where(todo_entry.c.number == bindparam("changed"))
+    return change.values({name: bindparam(name) for name in names})

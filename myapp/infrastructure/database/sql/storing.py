@@ -157,6 +157,6 @@ def _read_stored(ids: Collection[UUID]) -> Steps[Mapping[UUID, _Stored]]:
             state = to_entry(*columns)
             row = None
             if number is not None:
-                row = EntryRow(number, frozenset(state.tags), not state.done, search_text)
+                row = EntryRow(number, state, search_text)
             stored[state.id] = _Stored(state, row)
     return stored
