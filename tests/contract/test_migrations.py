@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,9 @@ from sqlalchemy import ClauseElement, Connection, inspect
 
 from myapp.domain.change import ChangeKind
 from myapp.domain.errors import HistoryForgotten
+from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
+from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
 from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
@@ -48,6 +50,7 @@ _STATEMENTS = {
     _NEXT: "ALTER TABLE todo_entry ADD COLUMN colour TEXT DEFAULT 'red'",
     _AFTER_NEXT: f"UPDATE todo_store SET oldest_schema = '{_NEXT}'",
 }
+_WITHOUT_HISTORY = "0001"
 _SEARCH_INDEX = "todo_entry_search"  # what only one of the databases has is no table of both
 
 
@@ -227,8 +230,8 @@ async def test_a_server_without_the_newest_tables_is_refused_until_somebody_migr
         assert await _entries_in(postgresql_url) == stored
 
 
-async def test_the_history_of_a_database_of_the_schema_before_begins_now(url: str) -> None:
-    stored = await _filled_before(url)
+async def test_the_history_of_a_database_that_had_none_begins_now(url: str) -> None:
+    stored = await _filled_before(url, _WITHOUT_HISTORY)
     await open_archive(url).migrate()
     assert await _entries_in(url) == stored
     async with open_storage(url) as repository:
@@ -243,8 +246,11 @@ async def test_the_history_of_a_database_of_the_schema_before_begins_now(url: st
             assert list((await history.changes_of(entry.id, limit=10)).changes) == []
 
 
-async def test_entries_of_the_schema_before_can_be_changed_and_given_back(url: str) -> None:
-    first, second, *_ = stored = await _filled_before(url)
+@pytest.mark.parametrize("schema", [_WITHOUT_HISTORY, _BEFORE])
+async def test_entries_of_former_schemas_can_be_changed_and_given_back(
+    url: str, schema: str
+) -> None:
+    first, second, *_ = stored = await _filled_before(url, schema)
     await open_archive(url).migrate()
     async with open_storage(url) as repository:
         edit, removal = changes = await repository.save(
@@ -272,21 +278,60 @@ async def test_a_file_of_the_schema_before_is_migrated_when_it_is_opened(
     assert (await open_archive(f"sqlite:///{copy}").status()).schema == _BEFORE
 
 
-async def test_the_release_before_must_not_store_what_the_history_is_not_told(
+@pytest.mark.parametrize("schema", [_WITHOUT_HISTORY, _BEFORE])
+async def test_entries_of_former_schemas_are_found_and_so_is_what_they_become(
+    url: str, schema: str
+) -> None:
+    first, *_ = stored = await _filled_before(url, schema)
+    await open_archive(url).migrate()
+    assert await open_archive(url).check() == []
+    async with open_storage(url) as repository:
+        for entry in stored:
+            for wanted in (entry.content, entry.content[2:32].strip(), entry.content[:4]):
+                assert entry in await _found(repository, wanted)
+        changed = await save(repository, first.change(at=LATER, content="a call to make"))
+        assert await _found(repository, "a call to m") == [changed]
+        assert changed not in await _found(repository, first.content)
+
+
+async def test_an_index_for_searches_can_be_taken_back_to_the_former_one(
+    sqlite_url: str,
+) -> None:
+    stored = await _filled(sqlite_url)
+    await _run(sqlite_url, partial(migrating.downgrade, schema="0002"))
+    found = "SELECT rowid FROM todo_entry_search WHERE todo_entry_search MATCH ?"
+    wanted = (f'"{fold(stored[0].content)}"',)
+    numbers = await _run(
+        sqlite_url, lambda connection: connection.exec_driver_sql(found, wanted).scalars().all()
+    )
+    assert numbers == [stored[0].revision]
+
+
+async def test_a_former_release_must_not_store_what_the_history_is_not_told(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _filled(url)
     for module in (migrating, sqlite_file):
-        monkeypatch.setattr(module, "SCHEMA", _BEFORE)
+        monkeypatch.setattr(module, "SCHEMA", _WITHOUT_HISTORY)
     with pytest.raises(UnsupportedStorage, match=f"schema {SCHEMA}.* newer release"):
         await _entries_in(url)
 
 
-async def _filled_before(url: str) -> list[TodoEntry]:
-    """Fill a storage of the schema before this release's, and answer its entries."""
+async def test_the_release_before_must_not_store_what_the_search_index_is_not_told(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(sqlite_url)
+    for module in (migrating, sqlite_file):
+        monkeypatch.setattr(module, "SCHEMA", "0002")
+    with pytest.raises(UnsupportedStorage, match=f"schema {SCHEMA}.* newer release"):
+        await _entries_in(sqlite_url)
+
+
+async def _filled_before(url: str, schema: str = _BEFORE) -> list[TodoEntry]:
+    """Fill a storage of a schema before this release's, and answer its entries."""
     stored = await _filled(url)
-    await _run(url, partial(migrating.downgrade, schema=_BEFORE))
-    assert (await open_archive(url).status()).schema == _BEFORE
+    await _run(url, partial(migrating.downgrade, schema=schema))
+    assert (await open_archive(url).status()).schema == schema
     return stored
 
 
@@ -295,6 +340,10 @@ async def _filled(url: str) -> list[TodoEntry]:
     await open_archive(url).migrate()
     async with open_storage(url) as repository:
         return await save_all(repository, *realistic_entries(20))
+
+
+async def _found(repository: TodoEntryRepository, wanted: str) -> Sequence[TodoEntry]:
+    return await entries_of(repository, TodoQuery(search=wanted))
 
 
 async def _entries_in(url: str) -> list[TodoEntry]:

@@ -24,6 +24,7 @@ from myapp.infrastructure.database.sql.schema import metadata
 from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
 from myapp.infrastructure.database.sql.sqlite_file import borrowed
 from myapp.infrastructure.database.sql.text_search import (
+    ONE_PIECE,
     PostgresqlSearch,
     SqliteSearch,
     TextSearch,
@@ -34,7 +35,7 @@ _FOR_EVER = 86_400.0
 _FLAWS_MOST = 100
 _INTEGRITY = text(f"PRAGMA integrity_check({_FLAWS_MOST})")
 _SEARCH_INDEX_DIFFERS = text(
-    "SELECT (SELECT count(*) FROM todo_entry_search_docsize)"
+    "SELECT (SELECT count(*) FROM todo_entry_search_trigrams_docsize)"
     " <> (SELECT count(*) FROM todo_entry)"
 )
 _WAIT_FOR_COMMITS = (
@@ -98,7 +99,7 @@ class Sqlite(Dialect):
 
     begin_change = text("BEGIN IMMEDIATE")
     begin_snapshot = text("BEGIN")
-    after_load = ()
+    after_load = ONE_PIECE
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -3,10 +3,13 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 from sqlalchemy import (
+    BindParameter,
     ClauseElement,
     ColumnElement,
+    Integer,
     Select,
     Text,
     bindparam,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    union_all,
 )
 
 from myapp.infrastructure.database.sql.schema import todo_entry
@@ -31,19 +35,56 @@ Texts = Mapping[int, str]
 Upkeep = Sequence[tuple[ClauseElement, Sequence[Mapping[str, object]]]]
 """Statements, each to be executed with several values."""
 
-_MATCHED_MOST = 12  # code points; FTS5 takes time for each, times the length of a text
+_TRIGRAMS_MOST = 10  # FTS5 takes time for each, times the number of texts that have it
+_WORDS_MOST = 8
 _MEETINGS_LEAST, _MEETINGS_MOST = 3, 8
 _MEETING = re.compile(r"\S \S")
 
-_KEEP_TEXT = text(
-    "INSERT INTO todo_entry_search (todo_entry_search, rowid, search_text)"
+_KEEP_TRIGRAMS = text(
+    "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams, rowid, search_text)"
     " VALUES (:command, :number, :text)"
 )
-_FORGET_EVERYTHING = text(
-    "INSERT INTO todo_entry_search (todo_entry_search) VALUES ('delete-all')"
+_KEEP_WORDS = text(
+    "INSERT INTO todo_entry_search_words (todo_entry_search_words, rowid, words)"
+    " VALUES (:command, :number, :text)"
 )
+_FORGET_EVERYTHING = (
+    text(
+        "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams)"
+        " VALUES ('delete-all')"
+    ),
+    text(
+        "INSERT INTO todo_entry_search_words (todo_entry_search_words)" " VALUES ('delete-all')"
+    ),
+)
+ONE_PIECE = (
+    text(
+        "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams)"
+        " VALUES ('optimize')"
+    ),
+    text("INSERT INTO todo_entry_search_words (todo_entry_search_words) VALUES ('optimize')"),
+)
+"""What lets FTS5 merge the pieces of its indexes after much was added.
+
+Otherwise whoever stores next does it bit by bit: creating took a third longer.
+"""
 _PATTERN = bindparam("pattern", type_=Text)
+_WORDS = bindparam("words", type_=Text)
 _WANTED = bindparam("wanted", type_=Text)
+
+
+def words_in(text: str) -> str:
+    """Answer each word between two others with the characters next to it, as a number.
+
+    Of those that write with few words hardly any have the same three in a row, and whoever
+    searches for a part of a text that has one knows it.
+    """
+    words = text.split(" ")
+    return " ".join(
+        f"{crc32(f'{before[-1]} {word} {after[0]}'.encode()):x}"
+        for before, word, after in zip(words, words[1:], words[2:], strict=False)
+        if before and word and after
+    )
 
 
 class TextSearch(ABC):
@@ -63,55 +104,54 @@ class TextSearch(ABC):
 
     @abstractmethod
     def numbers(self) -> Select[tuple[int]]:
-        """Answer the numbers of the rows that an index finds for the value `pattern`."""
+        """Answer the numbers of the rows that have it, found by an index."""
 
     @abstractmethod
-    def pattern(self, wanted: str) -> str:
-        """Answer the value of `pattern` for what is wanted."""
+    def values(self, wanted: str) -> Mapping[str, object]:
+        """Answer the values in these conditions for what is wanted."""
 
 
 class SqliteSearch(TextSearch):
-    """By FTS5 with its trigram tokenizer.
+    """By FTS5: its trigrams, and words with what is next to them where a search has such.
 
-    No trigger keeps the index: SQLite would write it out for each row by itself, which
+    Neither index knows where in a text something is: with that they took three times the
+    space. No trigger keeps them: SQLite would write them out for each row by itself, which
     made adding entries five times as slow.
     """
 
     def upkeep(self, before: Texts, after: Texts) -> Upkeep:
         # FTS5 gathers what it is told in the order of the numbers, and writes it out whenever
         # one is not above the last: in any other order, a change cost half as much again.
-        commands = (
+        texts = [
             {"command": command, "number": number, "text": texts[number]}
             for number in sorted({**before, **after})
             for command, texts in (("delete", before), (None, after))
             if number in texts
-        )
-        return ((_KEEP_TEXT, [*commands]),)
+        ]
+        words = [{**values, "text": words_in(str(values["text"]))} for values in texts]
+        return ((_KEEP_TRIGRAMS, texts), (_KEEP_WORDS, words))
 
     def clearing(self) -> Sequence[ClauseElement]:
-        return (_FORGET_EVERYTHING,)
+        return _FORGET_EVERYTHING
 
     def contains(self, search_text: ColumnElement[str]) -> Condition:
         return func.instr(search_text, _WANTED) > 0
 
     def numbers(self) -> Select[tuple[int]]:
-        index = table("todo_entry_search", column("rowid"), column("search_text"))
-        found = index.c.search_text.op("MATCH")(_PATTERN)
-        # It takes some characters for each other, and knows but parts of what is wanted.
-        return select(index.c.rowid).where(found, self.contains(index.c.search_text))
+        found = union_all(
+            _matching("todo_entry_search_trigrams", _PATTERN),
+            _matching("todo_entry_search_words", _WORDS),
+        )
+        # They know but parts of what is wanted, and take some for each other.
+        return select(todo_entry.c.number).where(
+            todo_entry.c.number.in_(found), self.contains(todo_entry.c.search_text)
+        )
 
-    def pattern(self, wanted: str) -> str:
-        """Answer what all that have it match: where its words meet, or how it begins.
-
-        Few entries have the same three characters where two words meet, and so a long search
-        took a quarter of the time that it took by its first 30 characters.
-        """
-        trigrams = (wanted[start : start + 3] for start in range(len(wanted) - 2))
-        meetings = {trigram: None for trigram in trigrams if trigram[1].isspace()}
-        parts = [*meetings][:_MEETINGS_MOST]
-        if len(parts) < _MEETINGS_LEAST:
-            parts = [wanted[:_MATCHED_MOST]]
-        return " AND ".join('"{}"'.format(part.replace('"', '""')) for part in parts)
+    def values(self, wanted: str) -> Mapping[str, object]:
+        """Answer what one of the indexes is asked for; the other finds nothing for nothing."""
+        words = [*dict.fromkeys(words_in(wanted).split())][:_WORDS_MOST]
+        trigrams = () if words else _trigrams(wanted)
+        return {"wanted": wanted, "words": _all_of(words), "pattern": _all_of(trigrams)}
 
 
 class PostgresqlSearch(TextSearch):
@@ -137,7 +177,10 @@ class PostgresqlSearch(TextSearch):
             joined.like(_PATTERN), self.contains(todo_entry.c.search_text)
         )
 
-    def pattern(self, wanted: str) -> str:
+    def values(self, wanted: str) -> Mapping[str, object]:
+        return {"wanted": wanted, "pattern": self._pattern(wanted)}
+
+    def _pattern(self, wanted: str) -> str:
         """Answer what all that have it match: where its words meet, or else all of it.
 
         The fewer parts, the fewer lists the index reads: those of common words are long.
@@ -147,3 +190,21 @@ class PostgresqlSearch(TextSearch):
             parts = [wanted]
         escaped = (re.sub(r"([\\%_])", r"\\\1", part) for part in parts)
         return "%{}%".format("%".join(escaped)).replace(" ", "q")
+
+
+def _matching(name: str, tokens: BindParameter[str]) -> Select[tuple[int]]:
+    """Answer the rows of a table of FTS5's which have these."""
+    index = table(name, column("rowid", Integer), column(name))  # so all its columns are called
+    return select(index.c.rowid).where(index.c[name].op("MATCH")(tokens))
+
+
+def _trigrams(wanted: str) -> Sequence[str]:
+    """Answer those where words meet, which few have in common, or else the first ones."""
+    all = dict.fromkeys(wanted[start : start + 3] for start in range(len(wanted) - 2))
+    meetings = [trigram for trigram in all if trigram[1].isspace()][:_MEETINGS_MOST]
+    return meetings if len(meetings) >= _MEETINGS_LEAST else [*all][:_TRIGRAMS_MOST]
+
+
+def _all_of(tokens: Sequence[str]) -> str:
+    """Answer what FTS5 finds texts by that have all of these, or none if there are none."""
+    return " AND ".join('"{}"'.format(token.replace('"', '""')) for token in tokens or [""])
