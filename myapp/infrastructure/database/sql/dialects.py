@@ -127,6 +127,9 @@ class Sqlite(Dialect):
     def prepare(self, file: sqlite3.Connection) -> None:
         """Set up a new connection."""
         file.execute("PRAGMA synchronous = FULL")
+        # KB. The system keeps the file's pages as well: with 2,000 for each of ten connections
+        # the service took 12 MB more, and answered no sooner among 1,000,000 entries.
+        file.execute("PRAGMA cache_size = -700")
         if sys.platform == "darwin":  # where fsync alone does not reach the disk
             file.execute("PRAGMA fullfsync = ON")
             file.execute("PRAGMA checkpoint_fullfsync = ON")
