@@ -21,6 +21,7 @@ from myapp.infrastructure.database.sql.queries import (
     Shape,
     Statement,
     page_in_order,
+    page_of_few,
     page_of_found,
     values_of,
 )
@@ -103,6 +104,17 @@ async def test_filtered_entries_are_found_by_the_indexes_of_the_filters(
 async def test_a_search_uses_the_index_for_searches(connections: Connections) -> None:
     steps = await _plan(connections, TodoQuery(search="garden invoice pay"), page_of_found)
     assert any("todo_entry_search" in step for step in steps), steps
+
+
+@pytest.mark.parametrize("sort", Sort)
+async def test_the_few_entries_that_an_index_of_texts_finds_are_read_by_their_numbers(
+    connections: Connections, sort: Sort
+) -> None:
+    query = TodoQuery(search="y garden invoice p", done=False, sort=sort)
+    steps = await _plan(connections, query, page_of_few)
+    assert any("todo_entry_search" in step for step in steps), steps
+    assert not _whole_tables(steps), steps
+    assert not any("todo_entry_open_" in step for step in steps), steps
 
 
 async def _entries() -> AsyncIterator[Sequence[TodoEntry]]:

@@ -43,10 +43,13 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
-from myapp.infrastructure.database.sql.text_search import Condition, TextSearch
+from myapp.infrastructure.database.sql.text_search import Condition, TextSearch, words_in
 
 SHORTEST_INDEXED_SEARCH = 3
 """Code points; the search indexes know texts by their trigrams."""
+
+FEW = 256
+"""Where an index finds fewer it is not worth looking along the order first."""
 
 Values = Mapping[str, object]
 Statement = Select[*tuple[Any, ...]]  # each says what its rows are
@@ -94,6 +97,7 @@ class Shape:
     searched: bool
     search_indexed: bool
     tag_searched: bool
+    word_searched: bool
 
     @classmethod
     def of(cls, query: TodoQuery) -> Self:
@@ -111,6 +115,7 @@ class Shape:
             search_indexed=len(fold(query.search)) >= SHORTEST_INDEXED_SEARCH,
             # No tag has a space: so to look for one in each text took half as long again.
             tag_searched=" " not in query.search,
+            word_searched=bool(words_in(query.search)),
         )
 
     @property
@@ -181,6 +186,27 @@ def page_of_found(shape: Shape, search: TextSearch) -> Statement:
     page = select(*_ROW).where(todo_entry.c.number.in_(numbers)).subquery("page")
     count = select(func.count()).select_from(found).scalar_subquery()
     return _page(shape, page).add_columns(count.label("found"))
+
+
+@lru_cache(maxsize=1_000)
+def page_of_few(shape: Shape, search: TextSearch) -> Statement:
+    """Answer the select of a page from the first FEW entries that the index of texts finds.
+
+    Its rows are those of `_page`, and `tried` counts those entries, whatever they have.
+    """
+    few = search.candidates().limit(FEW).cte("few").prefix_with("MATERIALIZED")
+    page = (
+        select(*_ROW)
+        .where(
+            todo_entry.c.number.in_(select(few)),
+            *_conditions(shape, search, todo_entry),
+            *_after_start(shape, todo_entry),
+        )
+        .order_by(*_order(shape, todo_entry))
+        .limit(_LIMIT)
+    )
+    tried = select(func.count()).select_from(few).scalar_subquery()
+    return _page(shape, page.subquery("page")).add_columns(tried.label("tried"))
 
 
 def _page(shape: Shape, page: FromClause) -> Statement:

@@ -23,9 +23,11 @@ from myapp.infrastructure.database.running_storage import RunningStorage, Storag
 from myapp.infrastructure.database.sql.connection import Rows
 from myapp.infrastructure.database.sql.connections import FAILURES, Connections
 from myapp.infrastructure.database.sql.queries import (
+    FEW,
     Shape,
     Values,
     page_in_order,
+    page_of_few,
     page_of_found,
     values_of,
 )
@@ -125,7 +127,15 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         return StorageUse(commits=self._writer.commits, pool=self._connections.pool)
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
-        """Look along the order first if that may do, since what is common is soon found."""
+        """Look along the order first if that may do, since what is common is soon found.
+
+        Phrases hardly are: to ask their index first took half of the time for a rare one.
+        """
+        if shape.word_searched and not query.counted:
+            statement = page_of_few(shape, self._search)
+            rows = await self._connections.fetch(statement, values)
+            if rows[0]["tried"] < FEW:
+                return _page(query, rows)
         if not query.counted:
             rows = await self._read_stretch(shape, values, _SHORT_STRETCH)
             if _COMMON <= len(rows) <= query.limit:

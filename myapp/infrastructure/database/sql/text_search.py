@@ -103,8 +103,12 @@ class TextSearch(ABC):
         """Answer whether the text of a row at hand has it."""
 
     @abstractmethod
+    def candidates(self) -> Select[tuple[int]]:
+        """Answer the numbers of the rows that may have it, found by an index."""
+
+    @abstractmethod
     def numbers(self) -> Select[tuple[int]]:
-        """Answer the numbers of the rows that have it, found by an index."""
+        """Answer the numbers of those that have it."""
 
     @abstractmethod
     def values(self, wanted: str) -> Mapping[str, object]:
@@ -137,14 +141,17 @@ class SqliteSearch(TextSearch):
     def contains(self, search_text: ColumnElement[str]) -> Condition:
         return func.instr(search_text, _WANTED) > 0
 
-    def numbers(self) -> Select[tuple[int]]:
+    def candidates(self) -> Select[tuple[int]]:
         found = union_all(
             _matching("todo_entry_search_trigrams", _PATTERN),
             _matching("todo_entry_search_words", _WORDS),
-        )
+        ).subquery()
+        return select(found.c.rowid)
+
+    def numbers(self) -> Select[tuple[int]]:
         # They know but parts of what is wanted, and take some for each other.
         return select(todo_entry.c.number).where(
-            todo_entry.c.number.in_(found), self.contains(todo_entry.c.search_text)
+            todo_entry.c.number.in_(self.candidates()), self.contains(todo_entry.c.search_text)
         )
 
     def values(self, wanted: str) -> Mapping[str, object]:
@@ -170,12 +177,13 @@ class PostgresqlSearch(TextSearch):
     def contains(self, search_text: ColumnElement[str]) -> Condition:
         return func.strpos(search_text, _WANTED) > 0
 
-    def numbers(self) -> Select[tuple[int]]:
+    def candidates(self) -> Select[tuple[int]]:
         joined = literal_column(JOINED_TEXT, Text)
+        return select(todo_entry.c.number).where(joined.like(_PATTERN))
+
+    def numbers(self) -> Select[tuple[int]]:
         # The letter stands for itself, too, and the pattern knows but parts of what is wanted.
-        return select(todo_entry.c.number).where(
-            joined.like(_PATTERN), self.contains(todo_entry.c.search_text)
-        )
+        return self.candidates().where(self.contains(todo_entry.c.search_text))
 
     def values(self, wanted: str) -> Mapping[str, object]:
         return {"wanted": wanted, "pattern": self._pattern(wanted)}
