@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from myapp.domain.todo import CONTENT_MOST, NOTES_MOST, TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
+from myapp.infrastructure.database.sql.queries import FEW
 from tests.contract.entries import (
     LATER,
     contents_of,
@@ -460,3 +461,14 @@ async def test_a_long_search_finds_what_has_all_of_it(repository: TodoEntryRepos
     assert await contents_of(repository, TodoQuery(search=f"{beginning} TWO")) == [
         f"{beginning} two"
     ]
+
+
+async def test_a_phrase_that_many_have_is_found_in_all_of_them(
+    repository: TodoEntryRepository,
+) -> None:
+    many = [new_entry(content=f"call the dentist soon, {number}") for number in range(FEW + 44)]
+    stored = await save_all(repository, *many)
+    await save_all(repository, new_entry(content="call the dentist so"))
+    found = await entries_of(repository, TodoQuery(search="l the dentist soon"))
+    assert sorted(found, key=lambda entry: entry.revision) == stored
+    assert await entries_of(repository, TodoQuery(search="l the dentist soon", done=True)) == []
