@@ -53,9 +53,7 @@ _FORGET_EVERYTHING = (
         "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams)"
         " VALUES ('delete-all')"
     ),
-    text(
-        "INSERT INTO todo_entry_search_words (todo_entry_search_words)" " VALUES ('delete-all')"
-    ),
+    text("INSERT INTO todo_entry_search_words (todo_entry_search_words) VALUES ('delete-all')"),
 )
 ONE_PIECE = (
     text(
