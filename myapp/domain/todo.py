@@ -6,9 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
-from itertools import repeat
-from operator import attrgetter, call
-from typing import Self, TypedDict, Unpack
+from operator import attrgetter
+from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID
 
 from myapp.domain.errors import InvalidValue, TooManyTags
@@ -144,10 +143,23 @@ class TodoEntry:
         It was valid when it was stored. Stricter rules or a newer Unicode of a later
         release must not change, or refuse, what was acknowledged under the same revision.
         """
-        entry = object.__new__(cls)
-        # Faster by a quarter than setting each in a loop.
-        for _ in map(call, _SETTERS.values(), repeat(entry), state):
-            pass
+        # Any: mypy does not know that a draft becomes an entry.
+        draft: Any = _Draft()
+        (
+            draft.id,
+            draft.content,
+            draft.notes,
+            draft.tags,
+            draft.priority,
+            draft.due,
+            draft.completed_at,
+            draft.removed_at,
+            draft.created_at,
+            draft.updated_at,
+            draft.revision,
+        ) = state
+        draft.__class__ = cls
+        entry: Self = draft
         return entry
 
     @property
@@ -237,6 +249,12 @@ class TodoEntry:
         for name, value in values.items():
             _SETTERS[name](entry, value)
         return entry
+
+
+class _Draft:
+    """An entry that is not frozen yet: to set its fields takes a third of the time."""
+
+    __slots__ = tuple(field.name for field in fields(TodoEntry))
 
 
 _SETTERS: Mapping[str, Callable[[TodoEntry, object], None]] = {
