@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -58,6 +59,55 @@ def test_what_is_wrong_with_a_record_is_told(content: object, reason: str) -> No
     with pytest.raises(ValueError) as caught:
         decode(pickle.dumps(content, 5))
     assert str(caught.value) == f"not a record of todo entries: {reason}"
+
+
+MANY = [replace(ENTRY, id=UUID(int=number), revision=number) for number in range(1, 100)]
+COLUMNS: tuple[Any, ...] = pickle.loads(encode(99, MANY))["entries"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (0, COLUMNS[0][:-16]),
+        (0, b""),
+        (0, None),
+        (1, COLUMNS[1] + b"x"),
+        (1, COLUMNS[1][:-1] + b"\xff"),
+        (1, "text"),
+        (2, ("shop",)),
+        (2, ("none", b"shop")),
+        (2, (5, "shop")),
+        (3, COLUMNS[3][:-4]),
+        (3, b"\xff" * len(COLUMNS[3])),
+        (4, COLUMNS[4] + COLUMNS[4][:4]),
+        (4, b"\xff" * len(COLUMNS[4])),
+        (5, COLUMNS[5][:-8]),
+        (5, COLUMNS[5][:-8] + bytes(8)),
+        (5, b"\x7f" * len(COLUMNS[5])),
+        (6, (bytes(4), [])),
+        (6, (bytes(3), [5])),
+        (6, (bytes(4), [()])),
+        (7, (b"\xff" * 4, [5])),
+        (7, (bytes(4), ["now"])),
+        (8, None),
+    ],
+)
+def test_columns_that_are_none_of_any_states_are_refused(place: int, value: object) -> None:
+    columns = (*COLUMNS[:place], value, *COLUMNS[place + 1 :])
+    with pytest.raises(ValueError, match="not a record of todo entries"):
+        decode(pickle.dumps({"revision": 99, "entries": columns}, 5))
+
+
+def test_an_entry_has_a_thousand_tags_at_most_in_columns_too() -> None:
+    for count in (1_000, 1_001):
+        states = [replace(ENTRY, revision=1), *MANY[1:]]
+        object.__setattr__(states[0], "tags", ("shop",) * count)
+        payload = encode(99, states)
+        if count == 1_000:
+            assert decode(payload).entries == states
+        else:
+            with pytest.raises(ValueError, match="too many tags"):
+                decode(payload)
 
 
 def test_an_id_that_was_read_is_like_any_other() -> None:

@@ -39,7 +39,7 @@ from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.records import decode, encode_changes
 from myapp.infrastructure.transfer.entry_lines import encode as encode_line
 from tests.faults.fuzzing import Fuzz
-from tests.faults.journals import version_1, version_2
+from tests.faults.journals import version_1, version_2, version_3
 from tests.faults.mutations import Mutator, rearranged
 from tests.faults.short_ways import MOMENT, QuickDisk, todo
 
@@ -163,7 +163,7 @@ KINDS = {"journals": _Journals, "records": _Records, "bombs": _Bombs}
 
 def _journals() -> Iterator[bytes]:
     """Answer a journal of each version, one with a torn tail, and one never compacted."""
-    for version in (version_1, version_2):
+    for version in (version_1, version_2, version_3):
         yield (version.FOLDER / JOURNAL).read_bytes()
     entries = [replace(todo(number, notes="n" * number), revision=number) for number in (1, 2)]
     changes = [

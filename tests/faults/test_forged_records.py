@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -138,6 +139,18 @@ def test_every_record_that_is_written_is_read(entries: list[TodoEntry]) -> None:
     entries = stored(entries)
     assert decode(encode(len(entries), entries)).entries == entries
     assert decode(encode_changes(len(entries), entries)).changes == entries
+
+
+@settings(max_examples=25)
+@given(st.lists(some_entries, min_size=1, max_size=8, unique_by=lambda entry: entry.id))
+def test_every_state_is_read_from_columns_as_well(entries: list[TodoEntry]) -> None:
+    many = stored(
+        [replace(entry, id=UUID(int=number)) for number in range(50) for entry in entries[:1]]
+        + entries
+    )
+    assert type(pickle.loads(encode(len(many), many))["entries"]) is tuple
+    assert decode(encode(len(many), many)).entries == many
+    assert decode(encode_changes(len(many), many)).changes == many
 
 
 def test_every_record_is_read_wherever_pickle_begins_a_frame_of_its_own() -> None:

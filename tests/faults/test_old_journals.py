@@ -14,7 +14,7 @@ from myapp.domain.todo_entry_repository import PAGE_MOST, Receipt
 from myapp.infrastructure.database.frames import VERSION, format_version
 from myapp.infrastructure.database.pickle_salvage import check, salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
-from tests.faults.journals import version_1, version_2
+from tests.faults.journals import version_1, version_2, version_3
 from tests.faults.short_ways import MOMENT, all_entries, check_history, opened, todo
 from tests.saving import save_all
 
@@ -48,6 +48,15 @@ _JOURNALS = [
         version_2.BEGIN,
         version_2.CHANGES,
         version_2.RECEIPTS,
+    ),
+    _Held(
+        3,
+        version_3.FOLDER,
+        version_3.ENTRIES,
+        version_3.REVISION,
+        version_3.BEGIN,
+        version_3.CHANGES,
+        version_3.RECEIPTS,
     ),
 ]
 

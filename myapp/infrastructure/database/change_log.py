@@ -55,6 +55,12 @@ class ChangeLog:
         else:
             self._removed.pop(entry.id.int, None)
 
+    def load(self, entries: Sequence[TodoEntry]) -> None:
+        """Remember what was read; few entries are, or were, removed."""
+        for entry in entries:
+            if entry.removed_at is not None or self._removed:
+                self.remember(entry)
+
     def put(self, change: Change) -> None:
         """Take in a change that was stored, later than all others."""
         self._changes.append(change)

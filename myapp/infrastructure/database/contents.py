@@ -30,9 +30,8 @@ class Contents:
         if record.begin is not None:
             self.log.forget_until(record.begin)
         self._check_order(record)
-        for entry in record.entries:
-            self.index.put(entry)
-            self.log.remember(entry)
+        self.index.load(record.entries)
+        self.log.load(record.entries)
         for entry in record.changes:
             change = Change(self.state(entry.id), entry)
             self.index.put(entry)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from myapp.infrastructure.database.errors import StorageDamaged, UnsupportedStorage
 
-VERSION = 2
+VERSION = 3
 
 _FILE_MAGIC = b"\xf5\xf6TODOJN"
 _FRAME_MAGIC = bytes(range(0xF5, 0x100)) + bytes(range(0xF5, 0xFE))

@@ -3,8 +3,9 @@
 A payload of the journal is one pickled dict. Its `revision` is the last that the store has
 given out. `entries` are states with which the history begins at that revision. `changes` are
 what entries became, one after the other, and `receipts` what they were stored for. `begin` is
-where the history begins once older changes have been forgotten. Entries and receipts are
-tuples, times are microseconds since 1970, days are ISO 8601.
+where the history begins once older changes have been forgotten. States are a list of tuples,
+or a tuple of columns where they are many; receipts are tuples. Times are microseconds since
+1970, days are ISO 8601.
 
 Bandit warns of pickle, which can run code when it reads, crash, or take all memory. What
 _load lets through to it cannot: see there.
@@ -15,19 +16,18 @@ import pickle  # nosec B403
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
-from uuid import UUID, SafeUUID
 
 from myapp.domain.change import Change
-from myapp.domain.todo import Due, Priority, TodoEntry
+from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
+from myapp.infrastructure.database.columns import from_columns, to_columns
 from myapp.infrastructure.database.moments import to_microseconds, to_moment
+from myapp.infrastructure.database.states import Fields, check_texts, from_tuple, to_tuple
 
-_PRIORITIES = {priority.value: priority for priority in Priority}
 _PROTOCOL = 5
-_STRING = {str}
-_TAGS_MOST = 1_000  # of one entry; it never could have more than a tenth of them
+_MANY = 50  # states that are shorter, and sooner read, as columns
 _REVISION_MOST = 2**62  # an integer of 8 bytes, with so many more to go on with
 
 _BEGIN = re.compile(rb"\x80\x05(?:\x95.{8})?\}\x94\(", re.DOTALL)
@@ -39,10 +39,10 @@ _PARTS = (
     rb"(?:[N()\x85\x86\x87t\]ae\x94]|[Kh].|M..|[Jj].{4}|C\x10.{16}|\x95.{8}"
     rb"|\x8a(?:\x05.{5}|\x06.{6}|\x07.{7}|\x08.{8})|\x8c(?:" + _SHORT_TEXTS + rb"))*+"
 )
-_BEFORE_TEXT = re.compile(_PARTS + rb"(?:\x8c(.)|X(.{4}))", re.DOTALL)
-_WITHOUT_TEXT = re.compile(_PARTS, re.DOTALL)
+_BEFORE_LONG = re.compile(_PARTS + rb"(?:\x8c(.)|X(.{4})|C(.)|B(.{4}))", re.DOTALL)
+_WITHOUT_LONG = re.compile(_PARTS, re.DOTALL)
 
-_Fields = tuple[Any, ...]  # of a state, or so it seems; what makes an entry of it checks them
+_revision_of = attrgetter("revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Record:
 
 def encode(revision: int, entries: Collection[TodoEntry]) -> bytes:
     """Answer the payload of entries with which a history begins."""
-    content = {"revision": revision, "entries": [_to_tuple(entry) for entry in entries]}
+    content = {"revision": revision, "entries": _from_states(entries)}
     return pickle.dumps(content, _PROTOCOL)
 
 
@@ -78,7 +78,7 @@ def encode_changes(
     """
     content: dict[str, object] = {
         "revision": revision,
-        "changes": [_to_tuple(entry) for entry in changes],
+        "changes": _from_states(changes),
     }
     if begin is not None:
         content["begin"] = begin
@@ -96,8 +96,8 @@ def decode(payload: bytes) -> Record:
         content = _load(payload)
         if ("entries" in content) is ("changes" in content):
             raise ValueError("it has entries as well as changes, or neither")
-        entries = [_from_tuple(*fields) for fields in content.get("entries", [])]
-        changes = [_from_tuple(*fields) for fields in content.get("changes", [])]
+        entries = _to_states(content.get("entries", []))
+        changes = _to_states(content.get("changes", []))
         receipts = _to_receipts(content.get("receipts", []), most=len(payload))
         revision = _revision(content["revision"], [*entries, *changes])
         begin = revision if "entries" in content else _begin(content.get("begin"), revision)
@@ -118,8 +118,9 @@ def _load(payload: bytes) -> dict[str, Any]:
     begin = _BEGIN.match(payload)
     if begin is None or not _is_known(payload, begin.end()):
         raise ValueError("it is no pickle of a dict of builtin types")
-    before, after = payload[: begin.end() - 3], payload[begin.end() - 2 : -len(_END)]
-    items = _Unpickler(io.BytesIO(b"%b]%be." % (before, after))).load()
+    pairs = memoryview(payload)[begin.end() - 2 : -len(_END)]
+    as_list = b"".join((payload[: begin.end() - 3], b"]", pairs, b"e."))
+    items = _Unpickler(io.BytesIO(as_list)).load()
     names = items[::2]
     if any(type(name) is not str for name in names):
         raise TypeError("a name is no string")
@@ -128,12 +129,14 @@ def _load(payload: bytes) -> dict[str, Any]:
 
 def _is_known(payload: bytes, start: int) -> bool:
     """Tell whether there are only known parts up to the end; raises UnicodeDecodeError."""
-    while text := _BEFORE_TEXT.match(payload, start):
-        begin = text.end()
-        start = begin + int.from_bytes(text[1] or text[2], "little")
-        payload[begin:start].decode("utf-8")  # pickle would let lone surrogates pass
+    while found := _BEFORE_LONG.match(payload, start):
+        text = found[1] or found[2]
+        begin = found.end()
+        start = begin + int.from_bytes(text or found[3] or found[4], "little")
+        if text:
+            payload[begin:start].decode("utf-8")  # pickle would let lone surrogates pass
     end = len(payload) - len(_END)
-    return payload.endswith(_END) and bool(_WITHOUT_TEXT.fullmatch(payload, start, end))
+    return payload.endswith(_END) and bool(_WITHOUT_LONG.fullmatch(payload, start, end))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -142,8 +145,19 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
 
 
+def _from_states(states: Collection[TodoEntry]) -> Sequence[object]:
+    return to_columns(states) if len(states) >= _MANY else [to_tuple(state) for state in states]
+
+
+def _to_states(stored: Sequence[Any]) -> Sequence[TodoEntry]:
+    """Answer states of their columns, which are in a tuple, or of rows, which are in a list."""
+    if type(stored) is tuple:
+        return from_columns(*stored)
+    return [from_tuple(*fields) for fields in stored]
+
+
 def _revision(revision: object, entries: Sequence[TodoEntry]) -> int:
-    least = max((entry.revision for entry in entries), default=0)
+    least = max(map(_revision_of, entries), default=0)
     if type(revision) is not int or not least <= revision <= _REVISION_MOST:
         raise ValueError("the revision is none, or smaller than an entry's")
     return revision
@@ -157,13 +171,13 @@ def _begin(begin: object, revision: int) -> int | None:
 
 def _from_receipt(receipt: Receipt) -> tuple[object, ...]:
     changes = [
-        (None if change.before is None else _to_tuple(change.before), _to_tuple(change.after))
+        (None if change.before is None else to_tuple(change.before), to_tuple(change.after))
         for change in receipt.changes
     ]
     return receipt.key, receipt.digest, to_microseconds(receipt.at), changes
 
 
-def _to_receipts(stored: Sequence[_Fields], *, most: int) -> Sequence[Receipt]:
+def _to_receipts(stored: Sequence[Fields], *, most: int) -> Sequence[Receipt]:
     """Answer the receipts; raises ValueError for more changes than can have been written.
 
     A forged pickle may name the same list of changes again and again.
@@ -177,101 +191,15 @@ def _to_receipt(
     key: str,
     digest: str,
     at: int,
-    changes: Sequence[tuple[_Fields | None, _Fields]],
+    changes: Sequence[tuple[Fields | None, Fields]],
 ) -> Receipt:
-    _check_texts(key, digest)
+    check_texts([key, digest])
     return Receipt(
         key=key,
         digest=digest,
         at=to_moment(at),
         changes=[
-            Change(None if before is None else _from_tuple(*before), _from_tuple(*after))
+            Change(None if before is None else from_tuple(*before), from_tuple(*after))
             for before, after in changes
         ],
     )
-
-
-def _to_tuple(entry: TodoEntry) -> tuple[object, ...]:
-    return (
-        entry.id.bytes,
-        entry.content,
-        entry.notes,
-        entry.tags,
-        entry.priority.value,
-        _from_due(entry.due),
-        to_microseconds(entry.completed_at),
-        to_microseconds(entry.removed_at),
-        to_microseconds(entry.created_at),
-        to_microseconds(entry.updated_at),
-        entry.revision,
-    )
-
-
-def _from_tuple(
-    id: bytes,
-    content: str,
-    notes: str,
-    tags: tuple[str, ...],
-    priority: str,
-    due: int | str | None,
-    completed_at: int | None,
-    removed_at: int | None,
-    created_at: int,
-    updated_at: int,
-    revision: int,
-) -> TodoEntry:
-    if type(id) is not bytes or type(tags) is not tuple or len(tags) > _TAGS_MOST:
-        raise TypeError("an entry has no id, or no tags")
-    if type(revision) is not int or revision < 1:
-        raise TypeError("an entry has no revision")
-    if type(content) is not str or type(notes) is not str or type(priority) is not str:
-        raise TypeError("a text is no string")
-    if tags:
-        _check_texts(*tags)
-    created = to_moment(created_at)
-    return TodoEntry.restore(
-        (
-            _to_id(id),
-            content,
-            notes,
-            tags,
-            _PRIORITIES[priority],
-            _to_due(due),
-            None if completed_at is None else to_moment(completed_at),
-            None if removed_at is None else to_moment(removed_at),
-            created,
-            created if updated_at == created_at else to_moment(updated_at),
-            revision,
-        )
-    )
-
-
-def _to_id(stored: bytes) -> UUID:
-    """Answer UUID(bytes=stored), in half the time: a tenth of an entry's."""
-    if len(stored) != 16:
-        raise ValueError("an id has 16 bytes")
-    entry_id = object.__new__(UUID)
-    object.__setattr__(entry_id, "int", int.from_bytes(stored, "big"))
-    object.__setattr__(entry_id, "is_safe", SafeUUID.unknown)
-    return entry_id
-
-
-def _check_texts(*texts: object) -> None:
-    if not _STRING.issuperset(map(type, texts)):
-        raise TypeError("a text is no string")
-
-
-def _from_due(due: Due | None) -> int | str | None:
-    if due is None:
-        return None
-    if isinstance(due.value, datetime):
-        return to_microseconds(due.value)
-    return due.value.isoformat()
-
-
-def _to_due(stored: int | str | None) -> Due | None:
-    if stored is None:
-        return None
-    if isinstance(stored, str):
-        return Due(date.fromisoformat(stored))
-    return Due(to_moment(stored))
