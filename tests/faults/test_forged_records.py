@@ -153,6 +153,17 @@ def test_every_state_is_read_from_columns_as_well(entries: list[TodoEntry]) -> N
     assert decode(encode_changes(len(many), many)).changes == many
 
 
+def test_no_ids_that_follow_each_other_look_like_a_frame() -> None:
+    magic = frame(b"")[:20]
+    chosen = magic + bytes(12)
+    ids = [UUID(bytes=chosen[:16]), UUID(bytes=chosen[16:])]
+    many = stored([replace(todo(0), id=entry_id) for entry_id in ids])
+    many += stored([todo(number) for number in range(50)])
+    payload = encode(len(many), many)
+    assert magic not in payload
+    assert {*ids} <= {entry.id for entry in decode(payload).entries}
+
+
 def test_every_record_is_read_wherever_pickle_begins_a_frame_of_its_own() -> None:
     long = [todo(number, notes=f"{number}".ljust(NOTES_MOST, "n")) for number in range(4)]
     last = stored([*long, todo(4), todo(5, tags=("a", "b", "c", "d"))])

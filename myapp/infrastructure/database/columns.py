@@ -1,23 +1,23 @@
 """Many states as columns: a few long values, which are read in a third of the time of rows.
 
-`ids` follow each other; so do, in `texts`, all contents and then all notes, in UTF-8. `sizes`
-are their lengths in bytes, then how many tags each state has, then the priorities. These and
-`tags` are places in `words`. `numbers` are the times of creation, those of the last change,
-and the revisions. What most states lack is told with the places of the others. Integers are
-little-endian, of 4 bytes each, and of 8 in `numbers`.
+`ids` follow each other, a zero before each: two that a client has chosen could otherwise look
+like the beginning of a frame. So do, in `texts`, all contents and then all notes, in UTF-8.
+`sizes` are their lengths in bytes, then how many tags each state has, then the priorities.
+These and `tags` are places in `words`. `numbers` are the times of creation, those of the last
+change, and the revisions. What most states lack is told with the places of the others. Integers
+are little-endian, of 4 bytes each, and of 8 in `numbers`.
 """
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, repeat
 from struct import iter_unpack, pack, unpack
 from typing import TypeVar
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.moments import to_moment, to_moments
 from myapp.infrastructure.database.states import (
-    ID_SIZE,
     PRIORITIES,
     TAGS_MOST,
     Fields,
@@ -31,6 +31,8 @@ _Stored = TypeVar("_Stored", int, int | str)
 _Value = TypeVar("_Value")
 _Sparse = tuple[bytes, Sequence[_Stored]]
 
+_ID_SIZE = 17  # with the zero
+
 
 def to_columns(states: Iterable[TodoEntry]) -> Fields:
     """Answer the columns of states, of which there has to be one at least."""
@@ -40,7 +42,7 @@ def to_columns(states: Iterable[TodoEntry]) -> Fields:
     words = dict.fromkeys([*priorities, *chain.from_iterable(tags)])
     places = {word: place for place, word in enumerate(words)}
     return (
-        b"".join(ids),
+        b"\0".join([b"", *ids]),
         b"".join(texts),
         tuple(words),
         _sizes([*map(len, texts), *map(len, tags), *(places[name] for name in priorities)]),
@@ -64,7 +66,7 @@ def from_columns(
     removed: _Sparse[int],
 ) -> list[TodoEntry]:
     """Answer the states; raises an exception of some kind if the columns are none of any."""
-    count = len(ids) // ID_SIZE
+    count = len(ids) // _ID_SIZE
     lengths, tag_counts, priorities = _parts(unpack(f"<{4 * count}L", sizes), 2, 1, 1)
     created, updated, revisions = _parts(unpack(f"<{3 * count}q", numbers), 1, 1, 1)
     check_texts(words)
@@ -82,7 +84,7 @@ def from_columns(
         for time, begun, begin in zip(updated, created, created_at)
     ]
     rows = zip(
-        to_ids(ids),
+        to_ids([*map(int.from_bytes, map(BytesIO(ids).read, repeat(_ID_SIZE, count)))]),
         text[:count],
         text[count:],
         [tuple(islice(tag, number)) for number in tag_counts],

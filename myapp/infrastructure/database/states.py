@@ -1,10 +1,9 @@
 """A state of an entry as a tuple of builtin types, and back."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
 from functools import lru_cache
-from io import BytesIO
 from itertools import repeat
 from typing import Any
 from uuid import UUID, SafeUUID
@@ -18,10 +17,9 @@ Fields = tuple[Any, ...]
 TAGS_MOST = 1_000
 """Tags that one entry may have when it is read; it never could have more than a tenth."""
 
-ID_SIZE = 16
-
 PRIORITIES = {priority.value: priority for priority in Priority}
 
+_ID_SIZE = 16
 _STRING = {str}
 _set_int: Callable[[UUID, int], None] = vars(UUID)["int"].__set__
 _set_is_safe: Callable[[UUID, SafeUUID], None] = vars(UUID)["is_safe"].__set__
@@ -86,17 +84,17 @@ def from_tuple(
 
 def to_id(stored: bytes) -> UUID:
     """Answer UUID(bytes=stored), in half the time: a tenth of an entry's."""
-    if len(stored) != ID_SIZE:
+    if len(stored) != _ID_SIZE:
         raise ValueError("an id has 16 bytes")
-    (entry_id,) = to_ids(stored)
+    (entry_id,) = to_ids([int.from_bytes(stored)])
     return entry_id
 
 
-def to_ids(stored: bytes) -> list[UUID]:
-    """Answer the ids that follow each other, each in a fifth of the time of UUID(bytes=…)."""
-    count = len(stored) // ID_SIZE
-    numbers = map(int.from_bytes, map(BytesIO(stored).read, repeat(ID_SIZE, count)))
-    ids = list(map(object.__new__, repeat(UUID, count)))
+def to_ids(numbers: Collection[int]) -> list[UUID]:
+    """Answer UUID(int=…) of each, in a fifth of the time; raises ValueError."""
+    if max(numbers) >> 8 * _ID_SIZE:
+        raise ValueError("an id has 16 bytes")
+    ids = list(map(object.__new__, repeat(UUID, len(numbers))))
     deque(map(_set_int, ids, numbers), maxlen=0)
     deque(map(_set_is_safe, ids, repeat(SafeUUID.unknown)), maxlen=0)
     return ids
