@@ -16,6 +16,7 @@ from struct import iter_unpack, pack, unpack
 from typing import TypeVar
 
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.ids import SIZE, to_id
 from myapp.infrastructure.database.moments import to_moment, to_moments
 from myapp.infrastructure.database.states import (
     PRIORITIES,
@@ -23,7 +24,6 @@ from myapp.infrastructure.database.states import (
     Fields,
     check_texts,
     to_due,
-    to_ids,
     to_tuple,
 )
 
@@ -31,7 +31,7 @@ _Stored = TypeVar("_Stored", int, int | str)
 _Value = TypeVar("_Value")
 _Sparse = tuple[bytes, Sequence[_Stored]]
 
-_ID_SIZE = 17  # with the zero
+_ID_SIZE = SIZE + 1  # with the zero
 
 
 def to_columns(states: Iterable[TodoEntry]) -> Fields:
@@ -84,7 +84,7 @@ def from_columns(
         for time, begun, begin in zip(updated, created, created_at)
     ]
     rows = zip(
-        to_ids([*map(int.from_bytes, map(BytesIO(ids).read, repeat(_ID_SIZE, count)))]),
+        map(to_id, map(int.from_bytes, map(BytesIO(ids).read, repeat(_ID_SIZE, count)))),
         text[:count],
         text[count:],
         [tuple(islice(tag, number)) for number in tag_counts],

@@ -10,6 +10,7 @@ from myapp.domain.change import Change
 from myapp.domain.text import fold
 from myapp.domain.todo import Due, Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Sort
+from myapp.infrastructure.database.ids import to_id
 from myapp.infrastructure.database.moments import to_microseconds, to_moment
 from myapp.infrastructure.database.sql.schema import todo_entry
 
@@ -92,7 +93,7 @@ def to_entry(
     return TodoEntry.restore(
         (
             # SQLite has texts, and PostgreSQL's driver a class of its own.
-            UUID(id) if isinstance(id, str) else UUID(int=id.int),
+            to_id(int(id, 16) if isinstance(id, str) else id.int),
             content,
             notes,
             tuple(tags.split()),
