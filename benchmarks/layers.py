@@ -163,7 +163,8 @@ async def measure(entries: int) -> None:
 
 def _page(todo: TodoEntry) -> str:
     """Answer the path of a page from an entry on."""
-    cursor = ListParameters(limit=PAGE).cursor_at(Position(todo.created_at, todo.id))
+    parameters = ListParameters.model_validate({"limit": str(PAGE)})
+    cursor = parameters.cursor_at(Position(todo.created_at, todo.id))
     return f"/todo?limit={PAGE}&cursor={cursor}"
 
 

@@ -51,10 +51,10 @@ def from_tuple(
     revision: int,
 ) -> TodoEntry:
     """Answer the state; raises an exception of some kind if the fields are none of one."""
-    if type(id) is not bytes or len(id) != SIZE:
-        raise TypeError("an entry has no id")
-    if type(tags) is not tuple or len(tags) > TAGS_MOST:
-        raise TypeError("an entry has no tags, or too many")
+    if type(id) is not bytes or type(tags) is not tuple or len(tags) > TAGS_MOST:
+        raise TypeError("an entry has no id, or no tags")
+    if len(id) != SIZE:
+        raise ValueError("an id has 16 bytes")
     if type(revision) is not int or revision < 1:
         raise TypeError("an entry has no revision")
     if type(content) is not str or type(notes) is not str or type(priority) is not str:
