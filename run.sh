@@ -33,7 +33,7 @@ install() {
     if ! cmp -s "requirements/$1.txt" ".venv/installed-$1.txt"; then
         echo "Installing requirements/$1.txt into .venv" >&2
         .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-            --require-hashes --requirement "requirements/$1.txt"
+            --no-deps --require-hashes --requirement "requirements/$1.txt"
         cp "requirements/$1.txt" ".venv/installed-$1.txt"
     fi
 }
