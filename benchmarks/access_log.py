@@ -2,7 +2,7 @@
 
     python -m benchmarks.access_log
 
-The middleware around an application that does nothing, so that nothing hides the difference;
+The edge around an application that does nothing, so that nothing hides the difference;
 rounds interleaved, medians reported. A line of the standard library's logging with structlog's
 processors is measured too: what it would cost to treat these lines like all others.
 
@@ -23,8 +23,12 @@ import structlog
 import uvloop
 from starlette.types import Message, Receive, Scope, Send
 
+from myapp.infrastructure.api.edge import Edge
 from myapp.infrastructure.api.handled_request import HandledRequest, RequestObserver
-from myapp.infrastructure.api.middleware import RequestObservation
+from myapp.infrastructure.api.json_route import JsonRoutes
+from myapp.infrastructure.api.limits import Limits
+from myapp.infrastructure.api.options import ApiOptions
+from myapp.infrastructure.api.origins import Origins
 from myapp.infrastructure.api.trace_context import received_trace_id
 from myapp.infrastructure.logs.forms import Form, Json, Text
 from myapp.infrastructure.logs.line_writer import Output
@@ -103,7 +107,9 @@ def scope() -> Scope:
     return {
         "type": "http",
         "method": "GET",
+        "path": "/todo/0192b5a2-0000-7000-8000-000000000001",
         "raw_path": b"/todo/0192b5a2-0000-7000-8000-000000000001",
+        "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"accept", b"*/*"), (b"user-agent", b"curl")],
         "client": ("127.0.0.1", 50_000),
         "endpoint": handle,
@@ -114,7 +120,16 @@ def scope() -> Scope:
 
 async def measure(case: Case) -> float:
     """Answer the microseconds that a request takes, until all lines are written."""
-    app = RequestObservation(handle, case.observers, received_trace_id)
+    origins = Origins(())
+    app = Edge(
+        handle,
+        routes=JsonRoutes(()),
+        prefix="",
+        limits=Limits(ApiOptions(), origins),
+        origins=origins,
+        observers=case.observers,
+        trace_id_of=received_trace_id,
+    )
     scopes = [scope() for _ in range(REQUESTS)]
     begin = process_time()
     for request in scopes:

@@ -13,9 +13,8 @@ they get.
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import thread_time
@@ -26,6 +25,7 @@ from uuid import UUID
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -34,7 +34,7 @@ from myapp.app import create_app
 from myapp.application.todo_service import TodoService
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Page, Position, TodoQuery
-from myapp.infrastructure.api.json_route import JsonRouting
+from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.todo_query_schema import ListParameters
 from myapp.infrastructure.database.storage import open_storage
 from myapp.infrastructure.server.connection import connections
@@ -121,22 +121,20 @@ class Remembered:
         return self._page
 
 
-Cut = Callable[[], AbstractContextManager[None]]
+Cut = AbstractContextManager[object]
 
 
 def cuts(app: FastAPI, state: dict[str, Any], size: int) -> Iterator[tuple[str, Cut]]:
-    """Answer how to stop short of each layer, from the outside to the inside, and its name."""
-    constant = Constant(size)
-    outer: Any = app  # of many classes, which know the next by one of these names
-    while not isinstance(outer, JsonRouting):
-        names = ("middleware_stack", "app", "_app")
-        name = next(name for name in names if hasattr(outer, name))
-        inner = getattr(outer, name)
-        yield type(inner).__name__, partial(patch.object, outer, name, constant)
-        outer = inner
+    """Answer the layers from the outside to the inside, and how to go no further than each."""
+    yield "connection, event loop", patch.object(app, "middleware_stack", Constant(size))
+
+    async def respond(_route: JsonRoute, _scope: Scope, _receive: Receive) -> Response:
+        return Response(bytes(size), media_type="application/json")
+
+    yield "Edge", patch.object(JsonRoute, "respond", respond)
     remembered = Remembered(state["todo_service"])
-    yield "TodoService, storage", partial(patch.dict, state, {"todo_service": remembered})
-    yield "", nullcontext
+    yield "JsonRoute, controller", patch.dict(state, {"todo_service": remembered})
+    yield "TodoService, storage", nullcontext()
 
 
 async def measure(entries: int) -> None:
@@ -176,7 +174,7 @@ async def _column(
     taken: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for name, cut in cuts(app, state, size):
-            with cut():
+            with cut:
                 await client.ask(heads[0])
                 begin = thread_time()
                 for head in heads:
@@ -189,17 +187,13 @@ async def _column(
 def _print(kinds: Sequence[str], columns: Sequence[dict[str, float]]) -> None:
     print("|", " | ".join(["layer", *kinds]), "|")
     print("|---" * (len(kinds) + 1) + "|")
-    names = list(columns[0])
-    for before, name in zip([None, *names], names, strict=False):
-        added = [
-            column[name] - (column[before] if before is not None else 0) for column in columns
-        ]
-        print(
-            "|",
-            " | ".join([before or "connection, event loop", *map("{:.0f}".format, added)]),
-            "|",
-        )
-    print("|", " | ".join(["all", *(f"{column[names[-1]]:.0f}" for column in columns)]), "|")
+    before = [0.0] * len(columns)
+    for name in columns[0]:
+        reached = [column[name] for column in columns]
+        added = [f"{now - then:.0f}" for now, then in zip(reached, before, strict=True)]
+        print("|", " | ".join([name, *added]), "|")
+        before = reached
+    print("|", " | ".join(["all", *(f"{total:.0f}" for total in before)]), "|")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from myapp.domain.todo import TodoEntry
 
 _WARMING = 100
 _IMPORTED = 100_000
-_PACED = ("get", "page", "create16")
+_PACED = ("get", "first", "page", "create16")
 _PACED_MOST = 4_000  # a second, from a client that is itself written in Python
 _PACED_ROUNDS = 2
 _FAILURES = (

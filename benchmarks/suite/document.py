@@ -17,8 +17,8 @@ from benchmarks.suite.targets import growth, targets
 
 _PART = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
 _NOTHING = "–"
-_HALF_LOADED = ("get", "page", "create16")
-_GROWING = ("get", "page", "rare", "common", "filtered", "create16", "patch")
+_HALF_LOADED = ("get", "first", "page", "create16")
+_GROWING = ("get", "first", "page", "rare", "common", "filtered", "create16", "patch")
 
 
 def filled(document: str, results: Results) -> str:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     """What is wanted."""
 
     GET = "get"
+    FIRST = "first"
     PAGE = "page"
     RARE = "rare"
     COMMON = "common"
@@ -35,8 +36,8 @@ class Kind(StrEnum):
 class Question(NamedTuple):
     """What is wanted of an entry: one that is stored, or is to be.
 
-    `text` is the order of a page that begins after the entry ("-" before it turns it round),
-    what is searched for, the tag that is filtered by, or the notes that the entry gets.
+    `text` is the order of a page ("-" before it turns it round), the first or the one after
+    the entry, what is searched for, the tag that is filtered by, or the notes that it gets.
     """
 
     kind: Kind
@@ -59,7 +60,8 @@ class Work(NamedTuple):
 
 WORKS = (
     Work("get", "get one", {Kind.GET: 1}, most=20_000),
-    Work("page", f"page of {PAGE}, sorted", {Kind.PAGE: 1}),
+    Work("first", f"first page of {PAGE}, sorted", {Kind.FIRST: 1}),
+    Work("page", f"page of {PAGE} from anywhere, sorted", {Kind.PAGE: 1}),
     Work("rare", "search for something rare", {Kind.RARE: 1}, most=2_000),
     Work("common", "search for something common", {Kind.COMMON: 1}),
     Work("filtered", "open entries with a tag", {Kind.FILTERED: 1}),
@@ -101,7 +103,7 @@ class Questions:
             match kind:
                 case Kind.GET:
                     yield Question(kind, entry)
-                case Kind.PAGE:
+                case Kind.FIRST | Kind.PAGE:
                     yield Question(kind, entry, chance.choice(_ORDERS))
                 case Kind.RARE:
                     while len(entry.content) < 34:

@@ -131,7 +131,7 @@ def _complaint_of_list(question: Question, found: Sequence[Found]) -> str:
     if not 1 <= len(found) <= PAGE:
         return f"has {len(found)} entries"
     match kind:
-        case Kind.PAGE if text.endswith("content") and not _sorted(found, text):
+        case Kind.FIRST | Kind.PAGE if text.endswith("content") and not _sorted(found, text):
             return "is not sorted"
         case Kind.RARE if entry.content not in [each.content for each in found]:
             return "is without the entry"

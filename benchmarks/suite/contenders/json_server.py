@@ -45,8 +45,10 @@ class JsonServer(Storing):
         match kind:
             case Kind.GET:
                 return Sent("GET", f"/todos/{entry.id}")
+            case Kind.FIRST:
+                return _list(_in_order(text))
             case Kind.PAGE:
-                return _page(entry, text)
+                return _list(_beyond(entry, text) | _in_order(text))
             case Kind.RARE | Kind.COMMON:
                 return _list({"q": text})
             case Kind.FILTERED:
@@ -70,11 +72,15 @@ def _stored(entry: TodoEntry) -> Mapping[str, object]:
     return {"id": str(entry.id), **written(entry), **moments}
 
 
-def _page(entry: TodoEntry, order: str) -> Sent:
-    field, descending = order.removeprefix("-"), order.startswith("-")
+def _in_order(order: str) -> dict[str, str]:
+    descending = order.startswith("-")
+    return {"_sort": order.removeprefix("-"), "_order": "desc" if descending else "asc"}
+
+
+def _beyond(entry: TodoEntry, order: str) -> dict[str, str]:
+    field = order.removeprefix("-")
     key = _moment(entry.created_at) if field == "created" else entry.content
-    bound = f"{field}_{'lte' if descending else 'gte'}"
-    return _list({bound: key, "_sort": field, "_order": "desc" if descending else "asc"})
+    return {f"{field}_{'lte' if order.startswith('-') else 'gte'}": key}
 
 
 def _list(parameters: Mapping[str, str]) -> Sent:

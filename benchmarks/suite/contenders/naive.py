@@ -37,7 +37,7 @@ class Naive(Storing):
         match kind:
             case Kind.GET:
                 return Sent("GET", f"/todo/{entry.id}")
-            case Kind.PAGE:
+            case Kind.FIRST | Kind.PAGE:
                 return _list(sort=text)
             case Kind.RARE | Kind.COMMON:
                 return _list(search=text)

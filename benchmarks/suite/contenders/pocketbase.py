@@ -57,6 +57,8 @@ class PocketBase(Storing):
         match kind:
             case Kind.GET:
                 return Sent("GET", f"{_RECORDS}/{_id(entry)}")
+            case Kind.FIRST:
+                return self._list("", sort=text)
             case Kind.PAGE:
                 return self._list(_beyond(entry, text), sort=text)
             case Kind.RARE | Kind.COMMON:

@@ -49,6 +49,8 @@ class TodoService(Storing):
         match kind:
             case Kind.GET:
                 return Sent("GET", f"/todo/{entry.id}")
+            case Kind.FIRST:
+                return _list(sort=text)
             case Kind.PAGE:
                 return _list(sort=text, cursor=_cursor(entry, text))
             case Kind.RARE | Kind.COMMON:

@@ -39,23 +39,26 @@ class Arguments:
         _check_wishes(dependant)
         self._request_name = dependant.request_param_name
         self._response_name = dependant.response_param_name
-        self._dependencies = list(map(_dependency, dependant.dependencies))
-        self._parameters = list(_parameters(dependant))
+        self._parts = [*map(_dependency, dependant.dependencies), *_parameters(dependant)]
 
     def read(self, incoming: Incoming) -> dict[str, Any]:
         """Answer the arguments by their names; they are all there unless anything is wrong."""
-        values: dict[str, Any] = {}
-        for name, function, arguments in self._dependencies:
-            given = arguments.read(incoming)
-            if not incoming.errors:
-                values[name] = function(**given)
-        for name, parameter in self._parameters:
-            values[name] = parameter.read(incoming)
+        values = {name: part.read(incoming) for name, part in self._parts}
         if self._request_name is not None:
             values[self._request_name] = incoming.request
         if self._response_name is not None:
             values[self._response_name] = incoming.response
         return values
+
+
+class _Dependency:
+    def __init__(self, function: Callable[..., Any], arguments: Arguments) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    def read(self, incoming: Incoming) -> Any:
+        given = self._arguments.read(incoming)
+        return None if incoming.errors else self._function(**given)
 
 
 class _FromPath:
@@ -71,7 +74,10 @@ class _FromPath:
 
 
 class _FromQuery:
-    """A model of all parameters; those that are lists may be given more than once."""
+    """A model of all parameters; those that are lists may be given more than once.
+
+    What all pages of a query have in common is parsed once: `cursor_of` tells them apart.
+    """
 
     def __init__(self, validate: Validate, model: Any) -> None:
         self._validate = validate
@@ -90,14 +96,11 @@ class _FromQuery:
             return None
 
     def _parse_page(self, query: bytes) -> Any:
-        """Answer the parameters; those of all pages of a query are parsed once."""
         rest, cursor = split_cursor(query)
         if cursor is None or not self._has_cursor:
             return self._parse(query)
         parameters = self._parse(rest)
-        if parameters.cursor is not None:
-            return self._parse(query)  # which finds that there are two
-        return parameters.model_copy(update={"cursor": cursor})
+        return parameters if parameters.cursor is None else self._parse(query)  # has two
 
     def _parse_anew(self, query: bytes) -> Any:
         parameters = QueryParams(query)
@@ -140,10 +143,10 @@ class _FromBody:
         return value
 
 
-_Parameter = _FromPath | _FromQuery | _FromHeaders | _FromBody
+_Part = _Dependency | _FromPath | _FromQuery | _FromHeaders | _FromBody
 
 
-def _parameters(dependant: Dependant) -> Iterator[tuple[str, _Parameter]]:
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, _Part]]:
     for field in dependant.path_params:
         yield field.name, _FromPath(field.validate, field.alias)
     for field in dependant.query_params:
@@ -154,14 +157,14 @@ def _parameters(dependant: Dependant) -> Iterator[tuple[str, _Parameter]]:
         yield field.name, _FromBody(field.validate)
 
 
-def _dependency(part: Dependant) -> tuple[str, Callable[..., Any], Arguments]:
-    """Answer the name of what is depended on, and what makes it.
+def _dependency(part: Dependant) -> tuple[str, _Part]:
+    """Answer the name of what is depended on, and how it is made.
 
     Raises TypeError if it would have to be waited for, or is for nothing but its effect.
     """
     if part.name is None or part.call is None or iscoroutinefunction(part.call):
         raise TypeError(f"{part.call} cannot be depended on by this kind of route")
-    return part.name, part.call, Arguments(part)
+    return part.name, _Dependency(part.call, Arguments(part))
 
 
 def _check_wishes(dependant: Dependant) -> None:

@@ -4,7 +4,8 @@ Of 50 entries this takes 53 microseconds, of dictionaries with the same members 
 schema, which copies each into a model first, 407; in one run.
 """
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -12,6 +13,9 @@ from msgspec import Struct
 from msgspec.json import Encoder
 
 from myapp.domain.todo import Priority, TodoEntry
+
+_PAGES_KEPT = 100
+_PAGE_LONGEST = 128 * 1024  # bytes
 
 _encode = Encoder().encode
 
@@ -21,9 +25,9 @@ def entry_json(entry: TodoEntry) -> bytes:
     return _encode(_members(entry))
 
 
-def entries_json(entries: Iterable[TodoEntry]) -> bytes:
+def entries_json(entries: Sequence[TodoEntry]) -> bytes:
     """Answer an array of entries."""
-    return _encode([_members(entry) for entry in entries])
+    return _pages.write(entries)
 
 
 def id_or_entry_json(answer: UUID | TodoEntry) -> bytes:
@@ -60,3 +64,30 @@ def _members(entry: TodoEntry) -> _Members:
         entry.updated_at,
         entry.revision,
     )
+
+
+class _Pages:
+    """Writes arrays of entries, and remembers those that it was asked for more than once.
+
+    First pages are asked for again and again, and equal entries look the same: to see that
+    they are those of before takes a hundredth of the time of writing them.
+    """
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[object, tuple[Sequence[TodoEntry], bytes]] = OrderedDict()
+
+    def write(self, entries: Sequence[TodoEntry]) -> bytes:
+        """Answer the array."""
+        name = len(entries), *(entry.revision for entry in (*entries[:1], *entries[-1:]))
+        before, page = self._asked.pop(name, ((), b""))
+        is_known = before == entries
+        if not is_known or not page:
+            page = _encode([_members(entry) for entry in entries])
+        if len(page) <= _PAGE_LONGEST:
+            self._asked[name] = entries, page if is_known else b""
+            if len(self._asked) > _PAGES_KEPT:
+                self._asked.popitem(last=False)
+        return page
+
+
+_pages = _Pages()

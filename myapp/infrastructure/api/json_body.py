@@ -9,7 +9,6 @@ from math import isfinite
 from typing import Any
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
@@ -47,20 +46,24 @@ class JsonRequest(Request):
         """Answer the bytes; raises Rejection before reading more than it would take."""
         if not hasattr(self, "_body"):
             _check_media_type(self)
-            most: int = self.app.state.max_body_bytes
-            body = bytearray()
-            try:
-                async for chunk in self.stream():
-                    body += chunk
-                    if len(body) > most:
-                        detail = f"The body has more than {most} bytes."
-                        raise Rejection(CONTENT_TOO_LARGE, detail)
-            except ClientDisconnect as error:
-                raise Rejection(MALFORMED_REQUEST, "The body broke off.") from error
+            body = await self._received(self.app.state.max_body_bytes)
             if not body:
                 raise Rejection(MALFORMED_REQUEST, "The body is empty, not JSON.")
-            self._body = bytes(body)
+            self._body = body
         return self._body
+
+    async def _received(self, most: int) -> bytes:
+        body, is_complete = bytearray(), False
+        while not is_complete:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Rejection(MALFORMED_REQUEST, "The body broke off.")
+            body += message.get("body", b"")
+            if len(body) > most:
+                detail = f"The body has more than {most} bytes."
+                raise Rejection(CONTENT_TOO_LARGE, detail)
+            is_complete = not message.get("more_body", False)
+        return bytes(body)
 
     @property
     def body_read(self) -> bytes:
@@ -70,7 +73,11 @@ class JsonRequest(Request):
 
     async def json(self) -> Any:  # any JSON value: that is what the schemas check next
         """Answer the value; raises Rejection."""
-        value = _decode(await self.body())
+        body = await self.body()
+        made_before = _Flaw.made
+        value = _decode(body)
+        if _Flaw.made == made_before and _is_simple(body):
+            return value
         errors = list(islice(_flaws(value, ()), _FLAWS_SHOWN))
         if errors:
             raise invalid_input(errors)
@@ -117,8 +124,11 @@ def _decode(body: bytes) -> object:
 class _Flaw:
     """Stands in the decoded value for what cannot be told as a value."""
 
+    made = 0
+
     def __init__(self, rule: str) -> None:
         self.rule = rule
+        _Flaw.made += 1
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -143,6 +153,18 @@ def _number(text: str) -> float | _Flaw:
 
 def _constant(_name: str) -> _Flaw:
     return _Flaw("must be a finite number")
+
+
+def _is_simple(body: bytes) -> bool:
+    """Whether no value in it can have a flaw that was not found while it was decoded.
+
+    For most bodies that saves looking at each value, which is a twelfth of adding an entry.
+    """
+    return (
+        body.count(b"{") + body.count(b"[") <= _DEEPEST
+        and body.count(b",") < _MEMBERS_MOST
+        and b"\\u" not in body  # as lone surrogates have to be told
+    )
 
 
 def _flaws(value: object, path: tuple[str | int, ...]) -> Iterator[InputError]:

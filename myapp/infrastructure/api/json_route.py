@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from myapp.infrastructure.api.arguments import Arguments, Incoming
 from myapp.infrastructure.api.entry_json import entries_json, entry_json, id_or_entry_json
@@ -57,6 +57,14 @@ class JsonRoute(APIRoute):
 
         return handle
 
+    async def respond(self, scope: Scope, receive: Receive) -> Response:
+        """Answer the response to a request, or the problem that is wrong with it."""
+        request = JsonRequest(scope, receive)
+        try:
+            return await self.answer(request)
+        except Exception as error:  # those that should not have happened are raised again
+            return problem_response(request, rejection_of(request, error))
+
     async def answer(self, request: JsonRequest) -> Response:
         """Answer the response to a request; raises what is wrong with it."""
         if self._refuses_parameters and request.scope["query_string"]:
@@ -77,11 +85,10 @@ class JsonRoute(APIRoute):
         return response
 
 
-class JsonRouting:
-    """Finds such a route by itself, and leaves all else to the application."""
+class JsonRoutes:
+    """Such routes by method and path."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
-        self._app = app
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._by_path: dict[tuple[str, str], JsonRoute] = {}
         self._by_pattern: dict[str, list[JsonRoute]] = {}
         for route in routes:
@@ -92,34 +99,24 @@ class JsonRouting:
                     else:
                         self._by_path[method, route.path] = route
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        route = self._find(scope) if scope["type"] == "http" else None
-        if route is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"], scope["endpoint"] = route, route.endpoint
-        request = JsonRequest(scope, receive)
-        try:
-            response = await route.answer(request)
-        except Exception as error:  # those that should not have happened are raised again
-            response = problem_response(request, rejection_of(request, error))
-        await response(scope, receive, send)
-
-    def _find(self, scope: Scope) -> JsonRoute | None:
-        """Answer the route, and tell the scope what its path holds."""
+    def find(self, scope: Scope, method: str) -> JsonRoute | None:
+        """Answer the route, if there is one, and tell the scope what its path holds."""
         path: str = scope["path"]
         prefix: str = scope.get("root_path", "")
-        if path.startswith(f"{prefix}/"):
+        if prefix and path.startswith(f"{prefix}/"):
             path = path[len(prefix) :]
-        if found := self._by_path.get((scope["method"], path)):
-            scope["path_params"] = {}
-            return found
-        for route in self._by_pattern.get(scope["method"], ()):
-            if match := route.path_regex.match(path):
-                scope["path_params"] = match.groupdict()
-                return route
-        return None
+        found = self._by_path.get((method, path))
+        given: dict[str, str] = {}
+        if found is None:
+            for route in self._by_pattern.get(method, ()):
+                if match := route.path_regex.match(path):
+                    found, given = route, match.groupdict()
+                    break
+            else:
+                return None
+        scope["path_params"], scope["route"] = given, found
+        scope["endpoint"] = found.endpoint
+        return found
 
 
 class _Unfinished(Response):

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from myapp.infrastructure.api.hosts import Hosts
 from myapp.infrastructure.api.options import ApiOptions
@@ -16,7 +15,6 @@ from myapp.infrastructure.api.problems import (
     OVERLOADED,
     URI_TOO_LONG,
     Rejection,
-    problem_response,
     shown,
 )
 
@@ -27,21 +25,20 @@ _HEALTH = ("/health/live", "/health/ready")
 _STREAMS = ("/todo/events",)
 _METRICS = ("/metrics",)
 
-_NO_STATE: Mapping[str, object] = {}
+_NO_STATE: Mapping[str, Rejection] = {}
 
 Headers = Mapping[bytes, bytes]
 
 
 class Limits:
-    """Refuses what is for another host, comes from another site, is too much, or no text.
+    """Tells what is for another host, comes from another site, is too much, or no text.
 
     Whoever looks after the service is let through however much there is to do, and asks for
     its health under whatever name. Streams have no end, and take no time: they are as many
     as there may be connections.
     """
 
-    def __init__(self, app: ASGIApp, options: ApiOptions, origins: Origins) -> None:
-        self._app = app
+    def __init__(self, options: ApiOptions, origins: Origins) -> None:
         self._hosts = Hosts(options.allowed_hosts)
         self._origins = origins
         self._most = options.max_requests
@@ -50,28 +47,26 @@ class Limits:
         self._uncounted = _with_and_without(options.prefix, _HEALTH + _METRICS + _STREAMS)
         self._served = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        app = self._app
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        headers: Headers = dict(scope["headers"])
-        rejection = scope.get("state", _NO_STATE).get(REFUSAL) or self._rejection(
-            scope, headers
-        )
-        is_counted = scope["path"] not in self._uncounted
-        if rejection is None and is_counted and self._served >= self._most:
-            rejection = Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
-        if rejection is not None:
-            app = problem_response(HTTPConnection(scope), rejection)
-        else:
-            app = self._origins.preflight(scope["method"], headers) or app
+    def enter(self, path: str) -> bool:
+        """Count a request for a path that has come; answer whether it counts."""
+        is_counted = path not in self._uncounted
         self._served += is_counted
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._served -= is_counted
+        return is_counted
+
+    def leave(self, is_counted: bool) -> None:
+        """Learn that a request was answered, or given up."""
+        self._served -= is_counted
+
+    def rejection(self, scope: Scope, headers: Headers) -> Rejection | None:
+        """Answer why a request that has entered is not even looked at, if so."""
+        rejection: Rejection | None = scope.get("state", _NO_STATE).get(REFUSAL)
+        if rejection is not None:
+            return rejection
+        if (rejection := self._rejection(scope, headers)) is not None:
+            return rejection
+        if self._served > self._most and scope["path"] not in self._uncounted:
+            return Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
+        return None
 
     def _rejection(self, scope: Scope, headers: Headers) -> Rejection | None:
         host = headers.get(b"host")

@@ -50,24 +50,24 @@ class Origins:
             return site in _OWN_SITES
         return origin is None or _authority(origin) == headers.get(b"host", b"").lower()
 
-    def preflight(self, method: str, headers: Mapping[bytes, bytes]) -> Response | None:
-        """Answer the response to a browser that asks whether a page may ask, if it may."""
-        if method != "OPTIONS" or b"access-control-request-method" not in headers:
+    def preflight(self, headers: Mapping[bytes, bytes]) -> Response | None:
+        """Answer the response to OPTIONS, if it is a browser that asks whether a page may ask."""
+        if b"access-control-request-method" not in headers:
             return None
         return self._preflight if headers.get(b"origin") in self._allowed else None
 
-    def headers(self, requested: RawHeaders) -> RawHeaders:
+    def headers(self, requested: Mapping[bytes, bytes]) -> RawHeaders:
         """Answer the headers by which a browser lets the page read the answer."""
         if not self._allowed:
             return []
-        for name, value in requested:
-            if name == b"origin" and value in self._allowed:
-                return [
-                    (b"access-control-allow-origin", value),
-                    (b"access-control-expose-headers", _READ),
-                    _VARY,
-                ]
-        return [_VARY]
+        origin = requested.get(b"origin")
+        if origin is None or origin not in self._allowed:
+            return [_VARY]
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _READ),
+            _VARY,
+        ]
 
 
 def _authority(origin: bytes) -> bytes:

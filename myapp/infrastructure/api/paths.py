@@ -42,6 +42,11 @@ def split_cursor(query: bytes) -> tuple[bytes, str | None]:
     return match[1] or b"", match[2].decode("ascii")
 
 
+def cursor_of(request: Request) -> str | None:
+    """Answer the cursor at the end of the query, None if there is none."""
+    return split_cursor(request.scope["query_string"])[1]
+
+
 @remembering
 def _without_position(query: bytes) -> str:
     """Answer the beginning of a query that goes on with another position."""

@@ -1,8 +1,6 @@
 """What browsers are told of every answer, so that no other page makes use of it."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from myapp.infrastructure.api.origins import Origins, RawHeaders
+from myapp.infrastructure.api.origins import RawHeaders
 
 POLICY = b"content-security-policy"
 """The header of an answer that is a page, which has to allow what it loads."""
@@ -18,25 +16,6 @@ SECURITY_HEADERS: RawHeaders = [
 _STRICTEST = [*SECURITY_HEADERS, (POLICY, b"default-src 'none'; frame-ancestors 'none'")]
 
 
-class SecurityHeaders:
-    """Adds them to every answer, and what lets pages of allowed origins read it."""
-
-    def __init__(self, app: ASGIApp, origins: Origins) -> None:
-        self._app = app
-        self._origins = origins
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        requested: RawHeaders = scope["headers"]
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers: RawHeaders = message["headers"]
-                added = SECURITY_HEADERS if POLICY in dict(headers) else _STRICTEST
-                message["headers"] = [*headers, *added, *self._origins.headers(requested)]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+def security_headers(headers: RawHeaders) -> RawHeaders:
+    """Answer what is to be added to the headers of an answer."""
+    return SECURITY_HEADERS if POLICY in dict(headers) else _STRICTEST

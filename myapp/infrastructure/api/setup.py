@@ -1,11 +1,13 @@
 """The HTTP application: controllers, problems and middleware put together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
-from starlette.types import Lifespan
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Lifespan
 
 from myapp import __version__
 from myapp.infrastructure.api import (
@@ -17,19 +19,14 @@ from myapp.infrastructure.api import (
     metrics_controller,
     todo_controller,
 )
+from myapp.infrastructure.api.edge import Edge
 from myapp.infrastructure.api.handled_request import RequestObserver
-from myapp.infrastructure.api.json_route import JsonRouting
+from myapp.infrastructure.api.json_route import JsonRoutes
 from myapp.infrastructure.api.limits import Limits
-from myapp.infrastructure.api.middleware import (
-    HeadAsGet,
-    RequestObservation,
-    UnderPrefix,
-)
 from myapp.infrastructure.api.openapi import complete
 from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.api.origins import Origins
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
-from myapp.infrastructure.api.security_headers import SecurityHeaders
 from myapp.infrastructure.api.trace_context import received_trace_id, recorded_trace_id
 
 _DESCRIPTION = """\
@@ -51,7 +48,9 @@ _TAGS = [
 
 
 class TodoApi(FastAPI):
-    """FastAPI, whose OpenAPI document is completed."""
+    """FastAPI, whose OpenAPI document is completed, and which is served through an edge."""
+
+    edge: Callable[[ASGIApp], ASGIApp]
 
     def openapi(self) -> dict[str, Any]:
         """Answer the OpenAPI document."""
@@ -60,6 +59,16 @@ class TodoApi(FastAPI):
         if is_new:
             complete(document)
         return document
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Answer what serves requests: the edge in the place of Starlette's outermost layer.
+
+        That would answer failures in plain text, before anything around it can.
+        """
+        outermost = super().build_middleware_stack()
+        if not isinstance(outermost, ServerErrorMiddleware):
+            raise TypeError(f"{outermost} is not what the edge takes the place of")
+        return self.edge(outermost.app)
 
 
 def create_api(
@@ -106,18 +115,14 @@ def create_api(
     install_problem_handlers(app)
     app.state.max_body_bytes = options.max_body_bytes
     origins = Origins(options.cors_origins)
-    # From the inside to the outside: what is refused is observed too, and what fails is told
-    # to pages that may read it.
-    if tracer_provider is None:  # FastAPI's spans are named by its own routing
-        app.add_middleware(JsonRouting, routes=app.router.routes)
-    app.add_middleware(HeadAsGet)
-    if options.prefix:
-        app.add_middleware(UnderPrefix, prefix=options.prefix)
-    app.add_middleware(Limits, options=options, origins=origins)
-    app.add_middleware(
-        RequestObservation,
+    app.edge = partial(
+        Edge,
+        # FastAPI's spans are named by its own routing.
+        routes=JsonRoutes(app.router.routes if tracer_provider is None else ()),
+        prefix=options.prefix,
+        limits=Limits(options, origins),
+        origins=origins,
         observers=observers,
         trace_id_of=recorded_trace_id if tracer_provider else received_trace_id,
     )
-    app.add_middleware(SecurityHeaders, origins=origins)
     return app

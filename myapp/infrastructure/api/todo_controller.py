@@ -27,7 +27,7 @@ from myapp.infrastructure.api.json_body import MERGE_PATCH
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import AT, revision_asked_for
-from myapp.infrastructure.api.paths import Id, next_link, url_of
+from myapp.infrastructure.api.paths import Id, cursor_of, next_link, url_of
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
     HISTORY_FORGOTTEN,
@@ -114,7 +114,8 @@ async def list_entries(
     revision; with it in `If-None-Match`, 304 says that nothing at all has changed. With
     `Prefer: count=exact`, `Total-Count` is the number of entries on all pages.
     """
-    page = await service.find_entries(parameters.query(counted=COUNT_EXACT in prefer))
+    query = parameters.query(cursor_of(request), counted=COUNT_EXACT in prefer)
+    page = await service.find_entries(query)
     tell_state(response, etag(page.revision))
     if page.next is not None:
         cursor = parameters.cursor_at(page.next)

@@ -113,12 +113,16 @@ class ListParameters(BaseModel):
         )
         self._fingerprint = fingerprint(self._query)
 
-    def query(self, *, counted: bool) -> TodoQuery:
-        """Answer what is asked for; raises Rejection for a cursor of another query."""
-        if self.cursor is None:
+    def query(self, cursor: str | None, *, counted: bool) -> TodoQuery:
+        """Answer what is asked for on the page of a cursor, or of the one given here.
+
+        Raises Rejection for a cursor of another query.
+        """
+        cursor = cursor or self.cursor
+        if cursor is None:
             return replace(self._query, counted=True) if counted else self._query
         try:
-            start = decode_cursor(self.cursor, self._query.sort, self._fingerprint)
+            start = decode_cursor(cursor, self._query.sort, self._fingerprint)
             return replace(self._query, start=start, counted=counted)
         except ValueError as error:
             wrong = InputError(detail=str(error), parameter="cursor")
