@@ -17,7 +17,7 @@ from myapp.infrastructure.api.idempotency import Key
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import ChangeRevision
-from myapp.infrastructure.api.paths import Id, next_link
+from myapp.infrastructure.api.paths import Id, tell_next
 from myapp.infrastructure.api.problems import (
     CHANGE_NOT_FOUND,
     ENTRY_CHANGED_SINCE,
@@ -71,7 +71,7 @@ async def list_changes(
     """
     page = await service.get_changes(parameters.since, limit=parameters.limit)
     tell_state(response, etag(page.next))
-    response.headers.update(next_link(request, "/todo/changes", since=page.next))
+    tell_next(response, request, "/todo/changes", since=page.next)
     return unless_current(if_none_match, response, page.changes)
 
 
@@ -99,7 +99,7 @@ async def list_changes_of_entry(
     """
     page = await service.get_changes_of(id, since=parameters.since, limit=parameters.limit)
     tell_state(response, etag(page.next))
-    response.headers.update(next_link(request, f"/todo/{id}/changes", since=page.next))
+    tell_next(response, request, f"/todo/{id}/changes", since=page.next)
     return unless_current(if_none_match, response, page.changes)
 
 

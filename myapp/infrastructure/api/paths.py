@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Path, Request
+from fastapi import Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from myapp.infrastructure.api.remembering import remembering
@@ -55,12 +55,12 @@ def _without_position(query: bytes) -> str:
     return f"{others}&" if others else ""
 
 
-def next_link(request: Request, path: str, **position: str | int) -> dict[str, str]:
-    """Answer the header field that leads on: to the same query from a position on.
+def tell_next(response: Response, request: Request, path: str, **position: str | int) -> None:
+    """Tell the client what leads on: to the same query from a position on.
 
     The position is a `cursor` or `since`.
     """
     rest, _ = split_cursor(request.scope["query_string"])
     ((name, value),) = position.items()
     url = url_of(request, f"{path}?{_without_position(rest)}{name}={value}")
-    return {"Link": f'<{url}>; rel="next"'}
+    response.raw_headers.append((b"link", f'<{url}>; rel="next"'.encode("latin-1")))

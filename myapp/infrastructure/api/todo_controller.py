@@ -27,7 +27,7 @@ from myapp.infrastructure.api.json_body import MERGE_PATCH
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import AT, revision_asked_for
-from myapp.infrastructure.api.paths import Id, cursor_of, next_link, url_of
+from myapp.infrastructure.api.paths import Id, cursor_of, tell_next, url_of
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
     HISTORY_FORGOTTEN,
@@ -119,7 +119,7 @@ async def list_entries(
     tell_state(response, etag(page.revision))
     if page.next is not None:
         cursor = parameters.cursor_at(page.next)
-        response.headers.update(next_link(request, "/todo", cursor=cursor))
+        tell_next(response, request, "/todo", cursor=cursor)
     if page.total is not None:
         response.headers["Total-Count"] = str(page.total)
         response.headers["Preference-Applied"] = COUNT_EXACT

@@ -118,12 +118,12 @@ class ListParameters(BaseModel):
 
         Raises Rejection for a cursor of another query.
         """
+        query = replace(self._query, counted=True) if counted else self._query
         cursor = cursor or self.cursor
         if cursor is None:
-            return replace(self._query, counted=True) if counted else self._query
+            return query
         try:
-            start = decode_cursor(cursor, self._query.sort, self._fingerprint)
-            return replace(self._query, start=start, counted=counted)
+            return query.page_after(decode_cursor(cursor, query.sort, self._fingerprint))
         except ValueError as error:
             wrong = InputError(detail=str(error), parameter="cursor")
             raise invalid_input([wrong]) from error
