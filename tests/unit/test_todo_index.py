@@ -32,6 +32,10 @@ ASKED = [
         TodoQuery(search=search, sort=Sort.DUE, limit=7, counted=True)
         for search in ("milk", "strasse", "\u0301", "RARE-9", "home", "no\tone", "b\na")
     ),
+    *(
+        TodoQuery(search=entry.content[2:20], counted=True)  # phrases, of words that are few
+        for entry in realistic_entries(20, seed=0)
+    ),
     TodoQuery(tags=frozenset(["rare-1"]), counted=True),
     TodoQuery(tags=frozenset(["home-1", "rare-2"]), search="a", sort=Sort.CONTENT),
     TodoQuery(tags=frozenset(["rare-1"]), done=True, descending=True, limit=1),

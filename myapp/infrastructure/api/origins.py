@@ -51,7 +51,7 @@ class Origins:
         return origin is None or _authority(origin) == headers.get(b"host", b"").lower()
 
     def preflight(self, headers: Mapping[bytes, bytes]) -> Response | None:
-        """Answer the response to OPTIONS, if it is a browser that asks whether a page may ask."""
+        """Answer the response to OPTIONS, if a browser asks whether a page may ask."""
         if b"access-control-request-method" not in headers:
             return None
         return self._preflight if headers.get(b"origin") in self._allowed else None

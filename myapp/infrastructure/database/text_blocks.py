@@ -2,12 +2,13 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice, pairwise
 
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.phrase_masks import PhraseMasks, pairs_in
 
 _BLOCK = 256  # entries
 _FEW_BLOCKS = 8
@@ -38,6 +39,8 @@ def done_mark(done: bool) -> str:
 class TextBlocks:
     """Finds who says something 15 times faster than by asking one entry after the other.
 
+    Of a phrase, whose words follow each other, hardly more than those that have it are asked.
+
     Storing an entry costs next to nothing: blocks are mended once something is searched.
     """
 
@@ -47,6 +50,7 @@ class TextBlocks:
         self._blocks: list[_Block] = []
         self._block_of: dict[int, _Block] = {}
         self._unmended: set[_Block] = set()
+        self._masks = PhraseMasks()
 
     def change(self, entry_id: int) -> None:
         """Take in that an entry is new, has changed or is no longer there."""
@@ -75,19 +79,26 @@ class TextBlocks:
         while self._unmended:
             self._mend_one()
         wanted = text.encode()
-        for block in self._blocks:
-            yield from block.find(wanted)
+        if pairs := pairs_in(wanted):
+            for number in self._masks.find(pairs):
+                block, place = divmod(number, _BLOCK)
+                if block < len(self._blocks) and self._blocks[block].says(place, wanted):
+                    yield self._blocks[block].ids[place]
+        else:
+            for each in self._blocks:
+                yield from each.find(wanted)
 
     def _mend_one(self) -> None:
         block = next(iter(self._unmended))
-        block.mend(self._entries)
+        for place, said in block.mend(self._entries):
+            self._masks.put(block.first + place, said)
         self._unmended.remove(block)
 
     def _put(self, entry_id: int) -> None:
         block = self._block_of.get(entry_id)
         if block is None:
             if not self._blocks or len(self._blocks[-1].ids) == _BLOCK:
-                self._blocks.append(_Block())
+                self._blocks.append(_Block(first=len(self._blocks) * _BLOCK))
             block = self._block_of[entry_id] = self._blocks[-1]
             block.ids.append(entry_id)
         self._change(block, entry_id)
@@ -117,24 +128,37 @@ class _Block:
     characters four bytes wide.
     """
 
-    __slots__ = ("ids", "changed", "said", "ends")
+    __slots__ = ("first", "ids", "changed", "said", "ends")
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
+        self.first = first  # of the numbers that these entries have among all
         self.ids: list[int] = []
         self.changed: set[int] = set()
         self.said = b""
         self.ends = array("L")  # where what each entry says ends
 
-    def mend(self, entries: Mapping[int, TodoEntry]) -> None:
-        """Put in what has changed, and leave the rest as it is."""
+    def mend(self, entries: Mapping[int, TodoEntry]) -> Sequence[tuple[int, bytes]]:
+        """Put in what has changed, and leave the rest as it is; answer what, and where."""
         said = [self.said[start:end] for start, end in pairwise([0, *self.ends])]
         said = said[: len(self.ids)] + [b""] * (len(self.ids) - len(said))
-        for number, entry_id in enumerate(self.ids):
-            if entry_id in self.changed:
-                said[number] = _said_by(entries[entry_id])
+        changed = [
+            (place, _said_by(entries[entry_id]))
+            for place, entry_id in enumerate(self.ids)
+            if entry_id in self.changed
+        ]
+        for place, text in changed:
+            said[place] = text
         self.said = b"".join(said)
         self.ends = array("L", accumulate(map(len, said)))
         self.changed.clear()
+        return changed
+
+    def says(self, place: int, wanted: bytes) -> bool:
+        """Whether the entry at a place says the wanted bytes."""
+        if place >= len(self.ids):
+            return False
+        begin = self.ends[place - 1] if place else 0
+        return self.said.find(wanted, begin, self.ends[place]) >= 0
 
     def find(self, wanted: bytes) -> Iterator[int]:
         """Answer the ids of the entries that say the wanted bytes."""

@@ -1,0 +1,47 @@
+"""Signatures of texts: whatever has a phrase is among what they find, and little else."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myapp.infrastructure.database.phrase_masks import PhraseMasks, pairs_in
+
+_WORDS = st.text(st.sampled_from("ab \né\0\x02"), max_size=40).map(str.encode)
+
+
+@given(
+    st.dictionaries(st.integers(0, 10_000), st.tuples(_WORDS, _WORDS, _WORDS), min_size=1),
+    st.data(),
+)
+def test_a_text_is_found_by_any_part_of_it(
+    parts: dict[int, tuple[bytes, bytes, bytes]], data: st.DataObject
+) -> None:
+    masks = PhraseMasks()
+    for number, (begin, phrase, end) in parts.items():
+        masks.put(number, begin + phrase + end)
+    wanted = data.draw(st.sampled_from(sorted(parts)))
+    pairs = pairs_in(parts[wanted][1])
+    assert not pairs or wanted in masks.find(pairs)
+
+
+def test_texts_without_the_phrase_are_passed_over_in_their_order() -> None:
+    masks = PhraseMasks()
+    for number in reversed(range(10_000)):
+        masks.put(number, b"buy oat milk for %d people" % (number % 5_000))
+    assert list(masks.find(pairs_in(b"uy oat milk for 4321 p"))) != []
+    found = list(masks.find(pairs_in(b"milk for 4321 people")))
+    assert found == sorted(found)
+    assert {4321, 9321} <= {*found}
+    assert len(found) < 200
+
+
+def test_what_a_text_has_become_is_found() -> None:
+    masks = PhraseMasks()
+    masks.put(5_000, b"buy oat milk")
+    masks.put(5_000, b"sell the old bicycle")
+    assert list(masks.find(pairs_in(b"ell the old b"))) == [5_000]
+
+
+def test_one_word_and_parts_of_two_have_no_pairs() -> None:
+    assert not pairs_in(b"milk")
+    assert not pairs_in(b"oat milk")
+    assert pairs_in(b"uy oat m")
