@@ -102,17 +102,11 @@ class Edge:
                 observer.end(handled)
 
     async def _serve(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer"
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, answer: "_Answer"
     ) -> None:
-        method: str = scope["method"]
-        response: Response | None
-        rejection = self._limits.rejection(scope, headers)
-        if rejection is not None:
-            response = problem_response(HTTPConnection(scope), rejection)
-        elif method == "OPTIONS" and (response := self._origins.preflight(headers)):
-            pass
-        else:
-            route = self._routes.find(scope, "GET" if method == "HEAD" else method)
+        response = self._answer_at_once(scope, headers)
+        if response is None:
+            route = self._routes.find(scope)
             if route is None:
                 await self._pass_on(scope, receive, answer)
                 return
@@ -121,6 +115,13 @@ class Edge:
             await answer.give(response)
         else:
             await response(scope, receive, answer.send)
+
+    def _answer_at_once(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Response | None:
+        """Answer the response to what gets no further."""
+        rejection = self._limits.rejection(scope, headers)
+        if rejection is not None:
+            return problem_response(HTTPConnection(scope), rejection)
+        return self._origins.preflight(headers) if scope["method"] == "OPTIONS" else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         if scope["method"] != "HEAD":

@@ -99,8 +99,9 @@ class JsonRoutes:
                     else:
                         self._by_path[method, route.path] = route
 
-    def find(self, scope: Scope, method: str) -> JsonRoute | None:
+    def find(self, scope: Scope) -> JsonRoute | None:
         """Answer the route, if there is one, and tell the scope what its path holds."""
+        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         path: str = scope["path"]
         prefix: str = scope.get("root_path", "")
         if prefix and path.startswith(f"{prefix}/"):
