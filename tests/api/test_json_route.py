@@ -1,5 +1,6 @@
 """Routes that serve JSON by themselves: what FastAPI would do, they do the same."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,7 +16,9 @@ from myapp.infrastructure.api.entry_json import entries_json, entry_json
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.todo_schema import TodoEntrySchema
 from tests.api.answers import assert_any_problem
+from tests.contract.entries import LATER
 from tests.contract.entries import entries as some_entries
+from tests.contract.entries import new_entry
 
 _ENTRY = TypeAdapter(TodoEntrySchema)
 
@@ -28,6 +31,17 @@ def test_entries_are_answered_as_the_schema_has_them(entries: list[TodoEntry]) -
     ]
     assert [entry_json(entry) for entry in entries] == by_schema
     assert entries_json(entries) == b"[%b]" % b",".join(by_schema)
+
+
+def test_a_page_that_comes_again_shows_what_has_changed_within_it() -> None:
+    first, middle, last = (new_entry(name).stored(i) for i, name in enumerate("abc", 1))
+    for _ in range(3):
+        page = entries_json([first, middle, last])
+        assert [entry["content"] for entry in json.loads(page)] == ["a", "b", "c"]
+    changed = middle.change(at=LATER, content="other").stored(4)
+    for _ in range(3):
+        page = entries_json([first, changed, last])
+        assert [entry["content"] for entry in json.loads(page)] == ["a", "other", "c"]
 
 
 async def _takes_a_cookie(choice: str = Cookie()) -> str:
