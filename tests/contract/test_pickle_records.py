@@ -49,6 +49,7 @@ def entry_with(place: int, value: object) -> dict[str, Any]:
         (entry_with(0, bytes(15)), "an id has 16 bytes"),
         (entry_with(3, ["shop"]), "an entry has no id, or no tags"),
         (entry_with(3, ("shop",) * 1_001), "an entry has no id, or no tags"),
+        (entry_with(6, "now"), "a time is not a whole number of microseconds"),
         (entry_with(10, 0), "an entry has no revision"),
         (entry_with(1, 5), "a text is no string"),
         (entry_with(2, 5), "a text is no string"),
