@@ -175,18 +175,29 @@ class WatchedQuery(TodoQuery):
         WatchedQuery(search="rare", priorities=frozenset(Priority)),
     ],
 )
-def test_what_few_entries_match_is_found_without_asking_most(query: WatchedQuery) -> None:
-    index, rare = TodoIndex(), []
-    for number in range(MANY):
+@pytest.mark.parametrize("loaded", [False, True])
+def test_what_few_entries_match_is_found_without_asking_most(
+    query: WatchedQuery, loaded: bool
+) -> None:
+    def entry(number: int) -> TodoEntry:
         if number % 105 == 5:  # one in a hundred, which is as many as are few
-            rare.append(new_entry("rare", tags=("rare",), done=bool(query.done)))
-        index.put(rare[-1] if number % 105 == 5 else new_entry(done=not query.done))
+            return new_entry("rare", tags=("rare",), done=bool(query.done))
+        return new_entry(done=not query.done)
 
-    page = index.find(replace(query, counted=True))
+    index, entries = TodoIndex(), [entry(number) for number in range(MANY)]
+    if loaded:
+        index.load(entries[: MANY // 2])
+        index.load(entries[MANY // 2 :])
+    else:
+        for one in entries:
+            index.put(one)
+    watched = replace(query, counted=True, asked=[])
 
-    assert page.entries == rare
-    assert page.total == len(rare)
-    assert len(query.asked) < 100
+    page = index.find(watched)
+
+    assert page.entries == entries[5::105]
+    assert page.total == len(page.entries)
+    assert len(watched.asked) < 100
 
 
 def test_a_page_of_what_most_entries_match_asks_no_further_than_it_goes() -> None:
