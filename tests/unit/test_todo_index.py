@@ -243,7 +243,11 @@ def test_an_entry_is_found_however_often_the_next_one_changes() -> None:
 def test_what_is_loaded_is_there_as_if_it_had_been_put(again: bool) -> None:
     entries = [entry.stored(number) for number, entry in enumerate(realistic_entries(50), 1)]
     entries[7] = entries[7].remove(at=LATER)
-    batches = [entries[10:], [*entries[:10], entries[20].add_tag("again", at=LATER)]]
+    batches = [
+        entries[10:],
+        [*entries[:10], entries[20].add_tag("again", at=LATER)],
+        [entries[7]],
+    ]
     loaded, put = TodoIndex(), TodoIndex()
     for batch in [entries[10:20], *batches] if again else [entries[:7], entries[8:]]:
         loaded.load(batch)
