@@ -46,8 +46,10 @@ def entry_with(place: int, value: object) -> dict[str, Any]:
         (CHANGES | {"begin": "3"}, "the history does not begin at a revision of the store"),
         (CHANGES | {"receipts": [REPEATING] * 300}, "its receipts are longer than itself"),
         (entry_with(0, "no id"), "an entry has no id, or no tags"),
+        (entry_with(0, bytes(15)), "an id has 16 bytes"),
         (entry_with(3, ["shop"]), "an entry has no id, or no tags"),
         (entry_with(3, ("shop",) * 1_001), "an entry has no id, or no tags"),
+        (entry_with(6, "now"), "a time is not a whole number of microseconds"),
         (entry_with(10, 0), "an entry has no revision"),
         (entry_with(1, 5), "a text is no string"),
         (entry_with(2, 5), "a text is no string"),
@@ -96,6 +98,21 @@ def test_columns_that_are_none_of_any_states_are_refused(place: int, value: obje
     columns = (*COLUMNS[:place], value, *COLUMNS[place + 1 :])
     with pytest.raises(ValueError, match="not a record of todo entries"):
         decode(pickle.dumps({"revision": 99, "entries": columns}, 5))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (0, b"\1" + COLUMNS[0][1:], "an id has 16 bytes"),
+        (1, COLUMNS[1] + b"x", "a column is not as long as its parts"),
+        (5, COLUMNS[5][:-8] + bytes(8), "an entry has too many tags, or no revision"),
+    ],
+)
+def test_what_is_wrong_with_columns_is_told(place: int, value: bytes, reason: str) -> None:
+    columns = (*COLUMNS[:place], value, *COLUMNS[place + 1 :])
+    with pytest.raises(ValueError) as caught:
+        decode(pickle.dumps({"revision": 99, "entries": columns}, 5))
+    assert str(caught.value) == f"not a record of todo entries: {reason}"
 
 
 def test_an_entry_has_a_thousand_tags_at_most_in_columns_too() -> None:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import count
 
 import pytest
 
@@ -26,6 +27,16 @@ from tests.e2e.running_server import (
 
 HEADER_BYTES, QUERY_BYTES, BODY_BYTES = 2_048, 200, 1_000
 ENDING = "Connection: close"
+APP = "https://app.example"
+EVIL = "https://evil.example"
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
 CHUNKED_POST = head(
     "POST /todo", "Content-Type: application/json", "Transfer-Encoding: chunked"
 )
@@ -63,10 +74,29 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
         )
 
 
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Answer a service with names of its own, which pages of APP may use."""
+    folder = tmp_path_factory.mktemp("service")
+    with launching(folder / "launcher") as launcher:
+        yield launcher.serve(
+            {
+                "TODOAPP_STORAGE_DIR": str(folder / "storage"),
+                "TODOAPP_ALLOWED_HOSTS": "todo.example, *.todo.example",
+                "TODOAPP_CORS_ORIGINS": APP,
+            }
+        )
+
+
 def only(given: list[Answer]) -> Answer:
-    """Answer the only answer, which has to be the last on its connection."""
+    """Answer the only answer, which has to be the last on its connection.
+
+    Whatever it is, browsers keep it from other pages, and nobody learns what the server is.
+    """
     (answer,) = given
     assert answer.headers["connection"] == "close"
+    assert answer.headers.items() >= SECURITY_HEADERS.items()
+    assert "server" not in answer.headers
     return answer
 
 
@@ -260,6 +290,21 @@ def test_beyond_so_many_connections_there_is_a_problem(
         wait_until(lambda: served(server), "there is room again")
 
 
+def test_far_beyond_so_many_connections_there_is_nothing(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    server = launcher.serve(settings | {"TODOAPP_MAX_CONNECTIONS": "1"})
+    with ExitStack() as stack:
+        stack.enter_context(connected(server))
+
+        told = next(
+            number for number in count() if not read_all(stack.enter_context(connected(server)))
+        )
+
+    assert told >= 256
+    assert len(lines(server, "TODOAPP_MAX_CONNECTIONS")) == 1
+
+
 def test_beyond_so_many_requests_there_is_a_problem(
     launcher: Launcher, settings: dict[str, str]
 ) -> None:
@@ -279,6 +324,46 @@ def test_beyond_so_many_requests_there_is_a_problem(
         busy.sendall(DRAFT)
         assert read_answer(busy).status == 201
         wait_until(lambda: served(server), "there is room again")
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("todo.example", None),
+        ("A.Todo.Example:8080", None),
+        ("evil.example", "host-not-allowed"),
+        ("todo.example.evil.example", "host-not-allowed"),
+        ("localhost", "host-not-allowed"),
+    ],
+)
+def test_the_service_answers_to_the_names_that_it_was_given(
+    named: RunningServer, host: str, problem: str | None
+) -> None:
+    answer = only(exchange(named, head("GET /tags", ENDING, host=host)))
+
+    assert answer.status == (421 if problem else 200)
+    assert problem is None or answer.problem == problem
+
+
+def test_only_pages_that_are_named_may_change_and_read(named: RunningServer) -> None:
+    def asked(origin: str, request: bytes) -> Answer:
+        fields = f"Origin: {origin}\r\nHost: todo.example".encode()
+        return only(exchange(named, request.replace(b"Host: localhost", fields)))
+
+    refused = asked(EVIL, post(DRAFT, ENDING))
+    assert refused.problem == "cross-site-request"
+    assert asked(APP, post(DRAFT, ENDING)).status == 201
+    for origin, allowed in ((APP, APP), (EVIL, None)):
+        answer = asked(origin, head("GET /tags", ENDING))
+        assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+def test_unless_pages_are_named_none_may(strict: RunningServer) -> None:
+    origin = f"Origin: {APP}"
+
+    assert only(exchange(strict, post(DRAFT, ENDING, origin))).problem == "cross-site-request"
+    answer = only(exchange(strict, head("GET /tags", ENDING, origin)))
+    assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,24 @@ def test_what_a_request_asks_of_the_storage_is_a_span_within_its_own(
     assert "hush" not in str(collector.exports)
 
 
+@pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", "https"), ("", "http")])
+def test_only_a_proxy_that_is_named_is_believed_how_it_was_asked(
+    launcher: Launcher,
+    traced: dict[str, str],
+    collector: Collector,
+    trusted: str,
+    scheme: str,
+) -> None:
+    server = launcher.serve(traced | {"TODOAPP_TRUSTED_PROXIES": trusted})
+    with server.client as client:
+        client.get("/todo", headers={"X-Forwarded-Proto": "https"})
+    server.stop()
+
+    (span,) = of_requests(collector)
+    attributes = {a.key: a.value.string_value for a in span.attributes}
+    assert attributes["url.scheme"] == scheme
+
+
 def test_the_service_has_a_name_of_its_own_or_the_one_that_it_is_given(
     launcher: Launcher, traced: dict[str, str], collector: Collector
 ) -> None:

@@ -116,6 +116,14 @@ def test_a_pickle_of_another_protocol_is_refused(protocol: int) -> None:
         decode(pickle.dumps(pickle.loads(encode(1, [_FIRST])), protocol))
 
 
+def test_a_name_without_a_value_is_refused() -> None:
+    known = pickle.dumps({"revision": 1, "changes": []}, 5)
+    begin, end = known[:2] + known[11:-2], known[-2:]  # without the frame, which has a length
+    assert decode(begin + end).revision == 1
+    with pytest.raises(ValueError, match="not a record"):
+        decode(begin + b"\x8c\x05begin" + end)
+
+
 def test_many_headers_without_a_payload_take_no_more_time_than_their_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -179,18 +179,29 @@ class WatchedQuery(TodoQuery):
         WatchedQuery(search="rare", priorities=frozenset(Priority)),
     ],
 )
-def test_what_few_entries_match_is_found_without_asking_most(query: WatchedQuery) -> None:
-    index, rare = TodoIndex(), []
-    for number in range(MANY):
+@pytest.mark.parametrize("loaded", [False, True])
+def test_what_few_entries_match_is_found_without_asking_most(
+    query: WatchedQuery, loaded: bool
+) -> None:
+    def entry(number: int) -> TodoEntry:
         if number % 105 == 5:  # one in a hundred, which is as many as are few
-            rare.append(new_entry("rare", tags=("rare",), done=bool(query.done)))
-        index.put(rare[-1] if number % 105 == 5 else new_entry(done=not query.done))
+            return new_entry("rare", tags=("rare",), done=bool(query.done))
+        return new_entry(done=not query.done)
 
-    page = index.find(replace(query, counted=True))
+    index, entries = TodoIndex(), [entry(number) for number in range(MANY)]
+    if loaded:
+        index.load(entries[: MANY // 2])
+        index.load(entries[MANY // 2 :])
+    else:
+        for one in entries:
+            index.put(one)
+    watched = replace(query, counted=True, asked=[])
 
-    assert page.entries == rare
-    assert page.total == len(rare)
-    assert len(query.asked) < 100
+    page = index.find(watched)
+
+    assert page.entries == entries[5::105]
+    assert page.total == len(page.entries)
+    assert len(watched.asked) < 100
 
 
 def test_a_page_of_what_most_entries_match_asks_no_further_than_it_goes() -> None:
@@ -236,7 +247,11 @@ def test_an_entry_is_found_however_often_the_next_one_changes() -> None:
 def test_what_is_loaded_is_there_as_if_it_had_been_put(again: bool) -> None:
     entries = [entry.stored(number) for number, entry in enumerate(realistic_entries(50), 1)]
     entries[7] = entries[7].remove(at=LATER)
-    batches = [entries[10:], [*entries[:10], entries[20].add_tag("again", at=LATER)]]
+    batches = [
+        entries[10:],
+        [*entries[:10], entries[20].add_tag("again", at=LATER)],
+        [entries[7]],
+    ]
     loaded, put = TodoIndex(), TodoIndex()
     for batch in [entries[10:20], *batches] if again else [entries[:7], entries[8:]]:
         loaded.load(batch)
