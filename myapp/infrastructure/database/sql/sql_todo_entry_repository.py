@@ -26,6 +26,7 @@ from myapp.infrastructure.database.sql.queries import (
     FEW,
     Shape,
     Values,
+    end_of_order,
     page_in_order,
     page_of_few,
     page_of_found,
@@ -87,9 +88,12 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         values = values_of(query, self._search)
         if shape.filtered:
             return await self._find_filtered(query, shape, values)
-        rows = await self._read_stretch(shape, values, query.limit + 1)
-        counted = "all_entries" if shape.done is None else "open_entries"
-        return _page(query, rows, total=rows[0][counted])
+        window = query.limit + 1
+        rows = await self._read_stretch(shape, values, window)
+        if not rows:
+            statement = end_of_order(shape, self._search)
+            rows = await self._connections.fetch(statement, {**values, "window": window})
+        return _page(query, rows)
 
     async def save(
         self, *entries: TodoEntry, receipt: Receipt | None = None
@@ -146,14 +150,14 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
                 return _page(query, rows)
         statement = page_of_found(shape, self._search)
         rows = await self._connections.fetch(statement, values)
-        return _page(query, rows, total=rows[0]["found"])
+        return _page(query, rows)
 
     async def _read_stretch(self, shape: Shape, values: Values, window: int) -> Rows:
         statement = page_in_order(shape, self._search)
         return await self._connections.fetch(statement, {**values, "window": window})
 
 
-def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
+def _page(query: TodoQuery, rows: Rows) -> Page:
     shown = rows[: query.limit] if rows[0]["id"] is not None else ()
     entries = [to_entry(*row[: len(ENTRY_COLUMNS)]) for row in shown]
     last = entries[-1] if len(rows) > query.limit else None
@@ -161,5 +165,5 @@ def _page(query: TodoQuery, rows: Rows, total: int | None = None) -> Page:
         entries=entries,
         revision=rows[0]["store_revision"],
         next=Position(query.sort.key(last), last.id) if last else None,
-        total=total if query.counted else None,
+        total=rows[0]["total"] if query.counted else None,
     )
