@@ -1,5 +1,6 @@
 """What all end-to-end tests share: a launcher of processes, and a service that runs."""
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,3 +32,12 @@ def settings(folder: Path) -> dict[str, str]:
 def server(launcher: Launcher, settings: dict[str, str]) -> RunningServer:
     """Answer a service that runs, on an empty storage."""
     return launcher.serve(settings)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process, and those that it starts, have as many files open as may be."""
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))

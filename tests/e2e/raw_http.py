@@ -43,10 +43,10 @@ def head(request_line: str, *fields: str, host: str = "localhost") -> bytes:
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
 
 
-def post(body: bytes, *fields: str) -> bytes:
+def post(body: bytes, *fields: str, host: str = "localhost") -> bytes:
     """Answer a request to add an entry."""
-    length = f"Content-Length: {len(body)}"
-    return head("POST /todo", "Content-Type: application/json", length, *fields) + body
+    described = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    return head("POST /todo", *described, *fields, host=host) + body
 
 
 def exchange(server: RunningServer, *parts: bytes) -> list[Answer]:

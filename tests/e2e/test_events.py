@@ -1,7 +1,6 @@
 """Following what happens on a real server: resuming, slow readers, many, several processes."""
 
 import asyncio
-import resource
 import shutil
 import signal
 import socket
@@ -74,15 +73,6 @@ def add(server: RunningServer, *contents: str, **fields: object) -> list[int]:
         answers = [client.post("/todo", json={"content": c, **fields}) for c in contents]
     assert [answer.status_code for answer in answers] == [201] * len(contents)
     return [int(answer.headers["ETag"].strip('"')) for answer in answers]
-
-
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """Let this process, and those that it starts, have as many files open as may be."""
-    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
 
 
 @pytest.mark.parametrize("kind", STORAGE_URLS)

@@ -19,6 +19,7 @@ from tests.e2e.raw_http import (
 )
 from tests.e2e.running_server import (
     PATIENCE,
+    SERVE,
     Launcher,
     RunningServer,
     launching,
@@ -290,6 +291,7 @@ def test_beyond_so_many_connections_there_is_a_problem(
         wait_until(lambda: served(server), "there is room again")
 
 
+@pytest.mark.usefixtures("many_files")
 def test_far_beyond_so_many_connections_there_is_nothing(
     launcher: Launcher, settings: dict[str, str]
 ) -> None:
@@ -303,6 +305,17 @@ def test_far_beyond_so_many_connections_there_is_nothing(
 
     assert told >= 256
     assert len(lines(server, "TODOAPP_MAX_CONNECTIONS")) == 1
+
+
+def test_where_fewer_files_may_be_open_than_it_takes_a_warning_says_so(
+    launcher: Launcher, settings: dict[str, str]
+) -> None:
+    few = ("sh", "-c", 'ulimit -n 300 && exec "$@"', "sh", *SERVE)
+
+    server = launcher.serve(settings | {"TODOAPP_MAX_CONNECTIONS": "100"}, few)
+
+    (line,) = lines(server, "TODOAPP_MAX_CONNECTIONS=100")
+    assert "no more than 300 files" in line
 
 
 def test_beyond_so_many_requests_there_is_a_problem(
@@ -345,17 +358,18 @@ def test_the_service_answers_to_the_names_that_it_was_given(
     assert problem is None or answer.problem == problem
 
 
-def test_only_pages_that_are_named_may_change_and_read(named: RunningServer) -> None:
-    def asked(origin: str, request: bytes) -> Answer:
-        fields = f"Origin: {origin}\r\nHost: todo.example".encode()
-        return only(exchange(named, request.replace(b"Host: localhost", fields)))
+@pytest.mark.parametrize(("origin", "is_named"), [(APP, True), (EVIL, False)])
+def test_only_pages_that_are_named_may_change_and_read(
+    named: RunningServer, origin: str, is_named: bool
+) -> None:
+    asking = (ENDING, f"Origin: {origin}")
 
-    refused = asked(EVIL, post(DRAFT, ENDING))
-    assert refused.problem == "cross-site-request"
-    assert asked(APP, post(DRAFT, ENDING)).status == 201
-    for origin, allowed in ((APP, APP), (EVIL, None)):
-        answer = asked(origin, head("GET /tags", ENDING))
-        assert answer.headers.get("access-control-allow-origin") == allowed
+    added = only(exchange(named, post(DRAFT, *asking, host="todo.example")))
+    listed = only(exchange(named, head("GET /tags", *asking, host="todo.example")))
+
+    assert added.status == 201 if is_named else added.problem == "cross-site-request"
+    allowed = listed.headers.get("access-control-allow-origin")
+    assert allowed == (origin if is_named else None)
 
 
 def test_unless_pages_are_named_none_may(strict: RunningServer) -> None:
