@@ -2,12 +2,10 @@
 
 import asyncio
 import errno
-import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVarTuple
 from uuid import UUID
@@ -20,6 +18,7 @@ from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.folder_lock import FolderLock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.records import decode, encode_changes
+from myapp.infrastructure.lasting import lasting_objects
 
 _COMPACT_BEYOND = 1_000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -72,7 +71,7 @@ class JournalWriter:
 
     async def open(self) -> None:
         """Read what the journal tells."""
-        with _no_garbage_collection():
+        with lasting_objects():
             await self._in_thread(self._journal.open, self._take)
         self._contents.log.forget_removed()
         self._revision = self._contents.index.revision
@@ -253,20 +252,6 @@ def _names(save: _Save) -> Iterator[UUID | str]:
     yield from (entry.id for entry in save.entries)
     if save.receipt is not None:
         yield save.receipt.key
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Make objects that stay, which collections need not walk, now or later."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
 
 
 def _refusal(error: Exception) -> TodoError:
