@@ -16,6 +16,7 @@ from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.running_storage import Pool
 from myapp.infrastructure.database.sql.connection import Connection, Rows, Step, Steps
 from myapp.infrastructure.database.sql.dialects import Dialect
+from myapp.infrastructure.database.sql.shared_reads import SharedReads
 from myapp.infrastructure.database.sql.statements import Values
 
 Answer = TypeVar("Answer")
@@ -74,6 +75,7 @@ class Connections:
         self._options = options
         self._free = asyncio.Semaphore(options.pool_size)
         self._idle: list[Connection] = []
+        self._reads = SharedReads(self.connect) if dialect.shares_reads else None
         self._in_use = 0
         self._timeouts = 0
 
@@ -167,6 +169,8 @@ class Connections:
         return StorageUnavailable("The database cannot answer now.")
 
     async def _fetch(self, statement: ClauseElement, values: Values) -> Rows:
+        if self._reads is not None:
+            return await self._reads.fetch(statement, values)
         async with self.connect() as connection:
             return await connection.fetch(statement, values)
 

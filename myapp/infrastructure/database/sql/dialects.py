@@ -54,6 +54,7 @@ class Dialect(ABC):
     """One of the two, and where the database is."""
 
     search: TextSearch
+    shares_reads: bool
     begin_change: TextClause
     begin_snapshot: TextClause
     after_load: Sequence[TextClause]
@@ -97,6 +98,7 @@ class Dialect(ABC):
 class Sqlite(Dialect):
     """A file; writers of all processes wait for each other, readers wait for nobody."""
 
+    shares_reads = True  # since they are made in threads, which is most of what one takes
     begin_change = text("BEGIN IMMEDIATE")
     begin_snapshot = text("BEGIN")
     after_load = ONE_PIECE
@@ -177,6 +179,7 @@ class Sqlite(Dialect):
 class Postgresql(Dialect):
     """A server; whoever changes something locks the row of todo_store first."""
 
+    shares_reads = False  # a connection waits for the server, and others need not
     begin_change = text("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
     begin_snapshot = text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     # Or plans are bad.
