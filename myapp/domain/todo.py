@@ -46,7 +46,7 @@ class Due:
     value: date | datetime
 
     def __post_init__(self) -> None:
-        if isinstance(self.value, datetime):
+        if isinstance(self.value, datetime) and self.value.tzinfo is not UTC:
             object.__setattr__(self, "value", _in_utc("due", self.value))
 
     @property

@@ -11,12 +11,12 @@ are little-endian, of 4 bytes each, and of 8 in `numbers`.
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import accumulate, chain, islice, pairwise, repeat
-from struct import iter_unpack, pack, unpack
+from itertools import accumulate, chain, pairwise, repeat
+from struct import pack, unpack
 from typing import TypeVar
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.ids import SIZE, to_id
+from myapp.infrastructure.database.ids import SIZE, to_ids
 from myapp.infrastructure.database.moments import to_moment, to_moments
 from myapp.infrastructure.database.states import (
     PRIORITIES,
@@ -71,23 +71,23 @@ def from_columns(
     created, updated, revisions = _parts(unpack(f"<{3 * count}q", numbers), 1, 1, 1)
     check_texts(words)
     names = [sys.intern(word) for word in words]  # few tags on many entries
-    all_tags = [names[place] for (place,) in iter_unpack("<L", tags)]
+    all_tags = tuple(map(names.__getitem__, _numbers(tags)))
     if sum(lengths) != len(texts) or sum(tag_counts) != len(all_tags):
         raise ValueError("a column is not as long as its parts")
     if max(tag_counts) > TAGS_MOST or min(revisions) < 1:
         raise ValueError("an entry has too many tags, or no revision")
     text = list(map(bytes.decode, map(BytesIO(texts).read, lengths)))
-    tag = iter(all_tags)
+    ends = list(accumulate(tag_counts, initial=0))
     created_at = to_moments(created)
     updated_at = [
         begin if time == begun else to_moment(time)
         for time, begun, begin in zip(updated, created, created_at)
     ]
     rows = zip(
-        map(to_id, map(int.from_bytes, map(BytesIO(ids).read, repeat(_ID_SIZE, count)))),
+        to_ids(list(map(int.from_bytes, map(BytesIO(ids).read, repeat(_ID_SIZE, count))))),
         text[:count],
         text[count:],
-        [tuple(islice(tag, number)) for number in tag_counts],
+        [all_tags[start:end] for start, end in pairwise(ends)],
         [PRIORITIES[names[place]] for place in priorities],
         _filled(due, count, to_due),
         _filled(completed, count, to_moment),
@@ -112,13 +112,17 @@ def _filled(
     """Answer a column of so many values, most of them None."""
     places, values = sparse
     filled: list[_Value | None] = [None] * count
-    for (place,), value in zip(iter_unpack("<L", places), values, strict=True):
+    for place, value in zip(_numbers(places), values, strict=True):
         filled[place] = read(value)
     return filled
 
 
 def _sizes(numbers: Collection[int]) -> bytes:
     return pack(f"<{len(numbers)}L", *numbers)
+
+
+def _numbers(sizes: bytes) -> tuple[int, ...]:
+    return unpack(f"<{len(sizes) // 4}L", sizes)
 
 
 def _parts(numbers: tuple[int, ...], *shares: int) -> Iterator[tuple[int, ...]]:
