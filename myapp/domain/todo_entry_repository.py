@@ -1,10 +1,11 @@
 """The storage of todo entries as the domain sees it: what it holds and how it is asked."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from uuid import UUID
 
 from myapp.domain.change import Change
@@ -31,19 +32,23 @@ class Sort(StrEnum):
     PRIORITY = "priority"
     CONTENT = "content"
 
-    def key(self, entry: TodoEntry) -> SortKey:
-        """The entry's place in this order; None (no due date) comes last either way."""
-        match self:
-            case Sort.CREATED:
-                return entry.created_at
-            case Sort.UPDATED:
-                return entry.updated_at
-            case Sort.DUE:
-                return entry.due_moment
-            case Sort.PRIORITY:
-                return entry.priority.rank
-            case Sort.CONTENT:
-                return fold(entry.content)[:SORTED_CONTENT]
+    @property
+    def key(self) -> Callable[[TodoEntry], SortKey]:
+        """What answers an entry's place in it; None (no due date) comes last either way."""
+        return _KEYS[self]
+
+
+def _content_key(entry: TodoEntry) -> str:
+    return fold(entry.content)[:SORTED_CONTENT]
+
+
+_KEYS: Mapping[Sort, Callable[[TodoEntry], SortKey]] = {
+    Sort.CREATED: attrgetter("created_at"),
+    Sort.UPDATED: attrgetter("updated_at"),
+    Sort.DUE: attrgetter("due_moment"),
+    Sort.PRIORITY: attrgetter("priority.rank"),
+    Sort.CONTENT: _content_key,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """An order against a sorted list, of enough entries for several pieces of both its parts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import islice
 from random import Random
 from uuid import UUID
 
@@ -19,10 +18,10 @@ MANY = 3_200
 @pytest.mark.parametrize("descending", [False, True])
 def test_an_order_goes_on_after_any_entry_and_where_one_was(descending: bool) -> None:
     entries = list(entries_of(Random(1), MANY))
-    order = Order(Sort.DUE, entries)
+    stored = Stored(entries)
     removed = {entry.id.int for entry in entries[::3]}
     for entry in entries[::3]:
-        order.change(entry, None)
+        stored.change(entry, None)
 
     ids = sorted_ids(entries, descending=descending)
     left = iter([entry_id for entry_id in ids if entry_id not in removed])
@@ -32,44 +31,75 @@ def test_an_order_goes_on_after_any_entry_and_where_one_was(descending: bool) ->
         if entry_id == following:
             following = next(left, -1)
         start = Position(keys[entry_id], UUID(int=entry_id))
-        assert next(order.walk(start, descending=descending), -1) == following
+        assert next(stored.order.walk(start, descending=descending), -1) == following
 
 
 def test_an_order_follows_entries_that_come_change_and_go() -> None:
     random = Random(2)
-    entries = list(entries_of(random, 10))
-    order = Order(Sort.DUE, entries)
-    check(order, entries)
+    stored = Stored(entries_of(random, 10))
+    stored.check()
 
     for entry in entries_of(random, MANY):
-        order.change(None, entry)
-        entries.append(entry)
-    check(order, entries)
+        stored.change(None, entry)
+    stored.check()
 
-    for number, before in islice(enumerate(entries), 0, None, 2):
-        entries[number] = before.change(due=_due(random), at=NOON)
-        order.change(before, entries[number])
-    check(order, entries)
+    for before in list(stored.states.values())[::2]:
+        stored.change(before, before.change(due=_due(random), at=NOON))
+    stored.check()
 
-    places = {id: number for number, id in enumerate(sorted_ids(entries, descending=False))}
-    entries.sort(key=lambda entry: places[entry.id.int])
-    while entries:  # the last one first
-        for entry in reversed(entries[-1_000:]):
-            order.change(entry, None)
-        del entries[-1_000:]
-        check(order, entries)
+    ids = sorted_ids(stored.states.values(), descending=False)
+    while ids:  # the last one first
+        for entry_id in reversed(ids[-1_000:]):
+            stored.change(stored.states[entry_id], None)
+        del ids[-1_000:]
+        stored.check()
 
-    entries = list(entries_of(random, 10))
-    for entry in entries:
-        order.change(None, entry)
-    check(order, entries)
+    for entry in entries_of(random, 10):
+        stored.change(None, entry)
+    stored.check()
 
 
-def check(order: Order, entries: Sequence[TodoEntry]) -> None:
-    """Compare all of an order, in both directions."""
-    for descending in (False, True):
-        ids = sorted_ids(entries, descending=descending)
-        assert list(order.walk(None, descending=descending)) == ids
+def test_what_changes_while_an_order_is_prepared_is_taken_in() -> None:
+    random = Random(3)
+    stored = Stored(entries_of(random, 10 * MANY))
+    changed = list(stored.states.values())[::5]
+    preparing = stored.order.prepare()
+    next(preparing)
+
+    for _ in range(2):
+        for entry in changed:
+            before = stored.states[entry.id.int]
+            stored.change(before, before.change(due=_due(random), at=NOON))
+    for entry in entries_of(random, 100):
+        stored.change(None, entry)
+        stored.change(entry, entry.change(due=_due(random), at=NOON))
+    for entry in changed[::2]:
+        stored.change(stored.states[entry.id.int], None)
+    assert len(list(preparing)) > 1
+
+    stored.check()
+
+
+class Stored:
+    """Entries that are stored, and an order of them."""
+
+    def __init__(self, entries: Iterable[TodoEntry]) -> None:
+        self.states = {entry.id.int: entry for entry in entries}
+        self.order = Order(Sort.DUE, list(self.states.values()), self.states)
+
+    def change(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
+        """Store what becomes of an entry."""
+        if before is not None:
+            del self.states[before.id.int]
+        if after is not None:
+            self.states[after.id.int] = after
+        self.order.change(before, after)
+
+    def check(self) -> None:
+        """Compare all of the order, in both directions."""
+        for descending in (False, True):
+            ids = sorted_ids(self.states.values(), descending=descending)
+            assert list(self.order.walk(None, descending=descending)) == ids
 
 
 def sorted_ids(entries: Iterable[TodoEntry], *, descending: bool) -> list[int]:

@@ -1,19 +1,17 @@
 """An order of all entries, which takes in a change at the same cost however many they are."""
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Position, Sort, SortKey
 
-_PIECE = 500
+_PIECE = 32
+_MERGED = 500
 _AT_ONCE = 2_000  # entries, which takes some milliseconds
 _MOST_RUNS = 50
-_ID = itemgetter(1)
 
 _Place = tuple[Any, int]  # a key and an id; the keys of one order are all of one type
 
@@ -21,17 +19,22 @@ _Place = tuple[Any, int]  # a key and an id; the keys of one order are all of on
 class Order:
     """The ids of entries by key and id; those without a key apart, and last.
 
-    What changes while it is prepared is taken in then.
+    It keeps ids alone, and asks for the key of an entry when it has to compare: with the
+    keys it would take ten times the memory. So the states have to be the ones it was told
+    of. What changes while it is prepared is taken in then.
     """
 
-    def __init__(self, sort: Sort, entries: Sequence[TodoEntry]) -> None:
-        self._sort = sort
+    def __init__(
+        self, sort: Sort, entries: Sequence[TodoEntry], states: Mapping[int, TodoEntry]
+    ) -> None:
+        self._key = sort.key
         self._entries = entries
+        self._states = states
         self._meanwhile: list[tuple[TodoEntry | None, TodoEntry | None]] = []
         self._prepared = False
         self._preparing: Iterator[None] = iter(())
-        self._keyed = _Places()
-        self._unkeyed = _Places()
+        self._keyed = _Places(self._place)
+        self._unkeyed = _Places(_unkeyed)
 
     def prepare(self) -> Iterator[None]:
         """Take the entries in; whoever goes through this may do other things in between."""
@@ -46,8 +49,8 @@ class Order:
         if not self._prepared:
             self._meanwhile.append((before, after))
             return
-        old = None if before is None else self._locate(self._sort.key(before), before.id)
-        new = None if after is None else self._locate(self._sort.key(after), after.id)
+        old = None if before is None else self._locate(self._key(before), before.id.int)
+        new = None if after is None else self._locate(self._key(after), after.id.int)
         if old == new:
             return
         if old is not None:
@@ -63,9 +66,9 @@ class Order:
             pass
         parts, place = [self._keyed, self._unkeyed], None
         if start is not None:
-            first, place = self._locate(start.key, start.id)
+            first, place = self._locate(start.key, start.id.int)
             parts = parts[parts.index(first) :]
-        return map(_ID, chain.from_iterable(_runs(parts, place, descending=descending)))
+        return chain.from_iterable(_runs(parts, place, descending=descending))
 
     def _prepare(self) -> Iterator[None]:
         at_once = max(_AT_ONCE, len(self._entries) // _MOST_RUNS)
@@ -73,69 +76,90 @@ class Order:
         unkeyed: list[list[_Place]] = []
         for start in range(0, len(self._entries), at_once):
             entries = self._entries[start : start + at_once]
-            places = [(self._sort.key(entry), entry.id.int) for entry in entries]
+            places = [(self._key(entry), entry.id.int) for entry in entries]
             keyed.append(sorted(place for place in places if place[0] is not None))
-            unkeyed.append(sorted((0, entry_id) for key, entry_id in places if key is None))
+            unkeyed.append(
+                sorted(_unkeyed(entry_id) for key, entry_id in places if key is None)
+            )
             yield
         for runs, part in ((keyed, self._keyed), (unkeyed, self._unkeyed)):
-            pieces = []
-            for piece in _merged(runs):
-                pieces.append(piece)
+            pieces, bounds = [], []
+            for merged in _merged(runs):
+                for piece in _cut(merged):
+                    pieces.append([entry_id for _, entry_id in piece])
+                    bounds.append(piece[-1])
                 yield
-            part.begin(pieces)
+            part.begin(pieces, bounds)
         self._prepared = True
-        for before, after in self._meanwhile:
-            self.change(before, after)
+        self._take_in_meanwhile()
         self._entries, self._meanwhile = [], []
 
-    def _locate(self, key: SortKey, entry_id: UUID) -> tuple["_Places", _Place]:
+    def _take_in_meanwhile(self) -> None:
+        """Take in what has become of entries, those away first whose states are others now."""
+        first: dict[int, TodoEntry | None] = {}
+        last: dict[int, TodoEntry | None] = {}
+        for before, after in self._meanwhile:
+            entry = before or after
+            if entry is not None:
+                first.setdefault(entry.id.int, before)
+                last[entry.id.int] = after
+        for before in first.values():
+            self.change(before, None)
+        for after in last.values():
+            self.change(None, after)
+
+    def _place(self, entry_id: int) -> _Place:
+        return self._key(self._states[entry_id]), entry_id
+
+    def _locate(self, key: SortKey, entry_id: int) -> tuple["_Places", _Place]:
         """Answer where a place belongs, and the place."""
         if key is None:
-            return self._unkeyed, (0, entry_id.int)
-        return self._keyed, (key, entry_id.int)
+            return self._unkeyed, _unkeyed(entry_id)
+        return self._keyed, (key, entry_id)
 
 
 class _Places:
     """Different places, sorted, in pieces: to insert into a list moves all that follows.
 
-    In one list of a million that takes 0.4 ms.
+    In one list of a million that takes 0.4 ms. Each place is kept as an id, and asked for.
     """
 
-    def __init__(self) -> None:
-        self._pieces: list[list[_Place]] = [[]]
+    def __init__(self, place: Callable[[int], _Place]) -> None:
+        self._place = place
+        self._pieces: list[list[int]] = [[]]
         self._bounds: list[_Place] = []  # between pieces; each belongs to the one before it
 
-    def begin(self, pieces: list[list[_Place]]) -> None:
-        """Begin with pieces that are sorted, and follow each other."""
-        self._pieces = [piece for piece in pieces if piece] or [[]]
-        self._bounds = [piece[-1] for piece in self._pieces[:-1]]
+    def begin(self, pieces: list[list[int]], lasts: list[_Place]) -> None:
+        """Begin with pieces that are sorted, and follow each other, and the last of each."""
+        self._pieces = pieces or [[]]
+        self._bounds = lasts[:-1]
 
     def add(self, place: _Place) -> None:
-        number = bisect_left(self._bounds, place)
+        number, at = self._find(place)
         piece = self._pieces[number]
-        insort(piece, place)
+        piece.insert(at, place[1])
         if len(piece) >= 2 * _PIECE:
             self._pieces[number : number + 1] = [piece[:_PIECE], piece[_PIECE:]]
-            self._bounds.insert(number, piece[_PIECE - 1])
+            self._bounds.insert(number, self._place(piece[_PIECE - 1]))
 
     def remove(self, place: _Place) -> None:
-        number, at = self._find(place)
-        del self._pieces[number][at]
+        number = bisect_left(self._bounds, place)
+        self._pieces[number].remove(place[1])  # which asks for no state: it is another by now
         if not self._pieces[number] and self._bounds:
             del self._pieces[number]
             del self._bounds[min(number, len(self._bounds) - 1)]
 
-    def after(self, place: _Place | None) -> Iterator[Iterator[_Place]]:
-        """Answer the places after one, or all, in runs."""
+    def after(self, place: _Place | None) -> Iterator[Iterator[int]]:
+        """Answer the ids after a place, or all, in runs."""
         number, at = (0, 0) if place is None else self._find(place)
         piece = self._pieces[number]
-        at += piece[at : at + 1] == [place]
+        at += [self._place(entry_id) for entry_id in piece[at : at + 1]] == [place]
         yield map(piece.__getitem__, range(at, len(piece)))
         for number in range(number + 1, len(self._pieces)):
             yield iter(self._pieces[number])
 
-    def before(self, place: _Place | None) -> Iterator[Iterator[_Place]]:
-        """Answer the places before one, or all, in runs, the last first."""
+    def before(self, place: _Place | None) -> Iterator[Iterator[int]]:
+        """Answer the ids before a place, or all, in runs, the last first."""
         number, at = (len(self._bounds), None) if place is None else self._find(place)
         piece = self._pieces[number]
         yield map(piece.__getitem__, reversed(range(len(piece) if at is None else at)))
@@ -145,13 +169,13 @@ class _Places:
     def _find(self, place: _Place) -> tuple[int, int]:
         """Answer where a place is, or would be: in which piece, and where in it."""
         number = bisect_left(self._bounds, place)
-        return number, bisect_left(self._pieces[number], place)
+        return number, bisect_left(self._pieces[number], place, key=self._place)
 
 
 def _runs(
     parts: Sequence[_Places], place: _Place | None, *, descending: bool
-) -> Iterator[Iterator[_Place]]:
-    """Answer the places of the parts, of the first one those after a place."""
+) -> Iterator[Iterator[int]]:
+    """Answer the ids in the parts, of the first one those after a place."""
     for part in parts:
         yield from part.before(place) if descending else part.after(place)
         place = None
@@ -159,7 +183,7 @@ def _runs(
 
 def _merged(runs: Sequence[list[_Place]]) -> Iterator[list[_Place]]:
     """Answer pieces in which all places are in order, of runs that are in order each."""
-    bounds = sorted(place for run in runs for place in run[_PIECE - 1 :: _PIECE])
+    bounds = sorted(place for run in runs for place in run[_MERGED - 1 :: _MERGED])
     starts = [0] * len(runs)
     for bound in bounds:
         piece: list[_Place] = []
@@ -170,3 +194,11 @@ def _merged(runs: Sequence[list[_Place]]) -> Iterator[list[_Place]]:
         piece.sort()
         yield piece
     yield sorted(place for run, start in zip(runs, starts) for place in run[start:])
+
+
+def _cut(places: Sequence[_Place]) -> Iterator[Sequence[_Place]]:
+    return (places[start : start + _PIECE] for start in range(0, len(places), _PIECE))
+
+
+def _unkeyed(entry_id: int) -> _Place:
+    return 0, entry_id

@@ -92,7 +92,7 @@ class TodoIndex:
         if self._mark(query) is not None:
             yield from self._blocks.prepare()
         if query.sort not in self._orders:
-            self._orders[query.sort] = Order(query.sort, self.entries())
+            self._orders[query.sort] = Order(query.sort, self.entries(), self._entries)
         yield from self._orders[query.sort].prepare()
 
     def find(self, query: TodoQuery) -> Page:
@@ -130,7 +130,7 @@ class TodoIndex:
         few = self._few(query)
         if few is not None:
             start = query.start if last is None else _position(query.sort, last)
-            walk = self._walk(Order(query.sort, few), start, query)
+            walk = self._walk(Order(query.sort, few, self._entries), start, query)
         yield from filter(matches, walk)
 
     def _few(self, query: TodoQuery) -> Sequence[TodoEntry] | None:
