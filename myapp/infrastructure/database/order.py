@@ -14,6 +14,7 @@ _AT_ONCE = 2_000  # entries, which takes some milliseconds
 _MOST_RUNS = 50
 
 _Place = tuple[Any, int]  # a key and an id; the keys of one order are all of one type
+_Placed = tuple[Any, int, TodoEntry]  # which is never compared, since no two ids are the same
 
 
 class Order:
@@ -72,24 +73,30 @@ class Order:
 
     def _prepare(self) -> Iterator[None]:
         at_once = max(_AT_ONCE, len(self._entries) // _MOST_RUNS)
-        keyed: list[list[_Place]] = []
-        unkeyed: list[list[_Place]] = []
+        keyed: list[list[_Placed]] = []
+        unkeyed: list[list[_Placed]] = []
         for start in range(0, len(self._entries), at_once):
             entries = self._entries[start : start + at_once]
-            places = [(self._key(entry), entry.id.int) for entry in entries]
-            keyed.append(sorted(place for place in places if place[0] is not None))
+            placed = [(self._key(entry), entry.id.int, entry) for entry in entries]
+            keyed.append(sorted(place for place in placed if place[0] is not None))
             unkeyed.append(
-                sorted(_unkeyed(entry_id) for key, entry_id in places if key is None)
+                sorted((*_unkeyed(id), entry) for key, id, entry in placed if key is None)
             )
             yield
         for runs, part in ((keyed, self._keyed), (unkeyed, self._unkeyed)):
-            pieces, bounds = [], []
+            pieces: list[list[int]] = []
+            lasts: list[TodoEntry] = []
             for merged in _merged(runs):
                 for piece in _cut(merged):
-                    pieces.append([entry_id for _, entry_id in piece])
-                    bounds.append(piece[-1])
+                    pieces.append([entry_id for _, entry_id, _ in piece])
+                    lasts.append(piece[-1][2])
                 yield
-            part.begin(pieces, bounds)
+            # Bounds are made once all that was sorted is gone: some of it here and there would
+            # keep the memory that the rest lay between, which is as much as an order of keys.
+            runs.clear()
+            part.begin(
+                pieces, [self._locate(self._key(last), last.id.int)[1] for last in lasts]
+            )
         self._prepared = True
         self._take_in_meanwhile()
         self._entries, self._meanwhile = [], []
@@ -181,12 +188,12 @@ def _runs(
         place = None
 
 
-def _merged(runs: Sequence[list[_Place]]) -> Iterator[list[_Place]]:
+def _merged(runs: Sequence[list[_Placed]]) -> Iterator[list[_Placed]]:
     """Answer pieces in which all places are in order, of runs that are in order each."""
     bounds = sorted(place for run in runs for place in run[_MERGED - 1 :: _MERGED])
     starts = [0] * len(runs)
     for bound in bounds:
-        piece: list[_Place] = []
+        piece: list[_Placed] = []
         for number, run in enumerate(runs):
             end = bisect_right(run, bound, starts[number])
             piece += run[starts[number] : end]
@@ -196,7 +203,7 @@ def _merged(runs: Sequence[list[_Place]]) -> Iterator[list[_Place]]:
     yield sorted(place for run, start in zip(runs, starts) for place in run[start:])
 
 
-def _cut(places: Sequence[_Place]) -> Iterator[Sequence[_Place]]:
+def _cut(places: Sequence[_Placed]) -> Iterator[Sequence[_Placed]]:
     return (places[start : start + _PIECE] for start in range(0, len(places), _PIECE))
 
 
