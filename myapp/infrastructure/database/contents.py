@@ -30,8 +30,9 @@ class Contents:
         if record.begin is not None:
             self.log.forget_until(record.begin)
         self._check_order(record)
-        self.index.load(record.entries)
-        self.log.load(record.entries)
+        if record.entries:  # a journal of single changes has thousands of records without
+            self.index.load(record.entries)
+            self.log.load(record.entries)
         for entry in record.changes:
             change = Change(self.state(entry.id), entry)
             self.index.put(entry)
