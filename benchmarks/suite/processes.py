@@ -18,10 +18,11 @@ from time import perf_counter, sleep
 PATIENCE = 300.0
 """Seconds that a server may take to start, or to stop."""
 
+_CHANGING = ("TODO", "PYTHONDONTWRITEBYTECODE")  # without bytecode each start compiles all anew
 ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith("TODO")
+    name: value for name, value in os.environ.items() if not name.startswith(_CHANGING)
 } | {"PYTHONPATH": str(Path(__file__).parents[2])}
-"""What servers find: nothing that would change the settings of this service."""
+"""What servers find: nothing that would change the settings of this service, or its start."""
 
 _PAUSE = 0.002
 _REST = 0.1
