@@ -15,7 +15,7 @@ from msgspec.json import Encoder
 
 from myapp.domain.todo import Priority, TodoEntry
 
-_PAGES_KEPT = 100
+_PAGES_KEPT = 20
 _PAGE_LONGEST = 128 * 1024  # bytes
 
 _encode = Encoder().encode

@@ -20,17 +20,14 @@ class PhraseMasks:
     def __init__(self) -> None:
         self._parts: list[list[int]] = []
 
-    def put(self, number: int, text: bytes) -> None:
-        """Take in what the text of a number is now.
-
-        What it was before stays, so that a text that often changes is passed over less.
-        """
+    def change(self, number: int, before: bytes, after: bytes) -> None:
+        """Take in what has become of the text of a number; one that is not there is empty."""
         part, place = divmod(number, _TEXTS)
         while part >= len(self._parts):
             self._parts.append([0] * _SLOTS)
         masks, bit = self._parts[part], 1 << place
-        for slot in _slots(text.split()):
-            masks[slot] |= bit
+        for slot in _slots(before.split()) ^ _slots(after.split()):
+            masks[slot] ^= bit
 
     def find(self, pairs: Set[int]) -> Iterator[int]:
         """Answer the numbers, in their order, of the texts that may have the pairs."""

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, count, islice, pairwise, repeat
 
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
@@ -82,16 +82,18 @@ class TextBlocks:
         if pairs := pairs_in(wanted):
             for number in self._masks.find(pairs):
                 block, place = divmod(number, _BLOCK)
-                if block < len(self._blocks) and self._blocks[block].says(place, wanted):
+                if self._blocks[block].says(place, wanted):
                     yield self._blocks[block].ids[place]
         else:
             for each in self._blocks:
                 yield from each.find(wanted)
 
     def _mend_one(self) -> None:
-        block = next(iter(self._unmended))
-        for place, said in block.mend(self._entries):
-            self._masks.put(block.first + place, said)
+        self._mend(next(iter(self._unmended)))
+
+    def _mend(self, block: "_Block") -> None:
+        for place, before, after in block.mend(self._entries):
+            self._masks.change(block.first + place, before, after)
         self._unmended.remove(block)
 
     def _put(self, entry_id: int) -> None:
@@ -114,7 +116,7 @@ class TextBlocks:
             self._block_of[moved] = block
             self._change(block, moved)
         if not last.ids:
-            self._unmended.remove(self._blocks.pop())
+            self._mend(self._blocks.pop())
 
     def _change(self, block: "_Block", entry_id: int) -> None:
         block.changed.add(entry_id)
@@ -137,26 +139,25 @@ class _Block:
         self.said = b""
         self.ends = array("L")  # where what each entry says ends
 
-    def mend(self, entries: Mapping[int, TodoEntry]) -> Sequence[tuple[int, bytes]]:
-        """Put in what has changed, and leave the rest as it is; answer what, and where."""
-        said = [self.said[start:end] for start, end in pairwise([0, *self.ends])]
-        said = said[: len(self.ids)] + [b""] * (len(self.ids) - len(said))
-        changed = [
-            (place, _said_by(entries[entry_id]))
-            for place, entry_id in enumerate(self.ids)
-            if entry_id in self.changed
+    def mend(self, entries: Mapping[int, TodoEntry]) -> Sequence[tuple[int, bytes, bytes]]:
+        """Put in what has changed, and leave the rest as it is.
+
+        Answers where that was, what was said there before, and what is said now.
+        """
+        before = [self.said[start:end] for start, end in pairwise([0, *self.ends])]
+        before += [b""] * (len(self.ids) - len(before))
+        said = [
+            _said_by(entries[entry_id]) if entry_id in self.changed else old
+            for entry_id, old in zip(self.ids, before, strict=False)
         ]
-        for place, text in changed:
-            said[place] = text
         self.said = b"".join(said)
         self.ends = array("L", accumulate(map(len, said)))
         self.changed.clear()
-        return changed
+        places = zip(count(), before, chain(said, repeat(b"")), strict=False)
+        return [change for change in places if change[1] != change[2]]
 
     def says(self, place: int, wanted: bytes) -> bool:
         """Whether the entry at a place says the wanted bytes."""
-        if place >= len(self.ids):
-            return False
         begin = self.ends[place - 1] if place else 0
         return self.said.find(wanted, begin, self.ends[place]) >= 0
 

@@ -162,8 +162,9 @@ class _Trip:
     def fail(self, error: Exception) -> None:
         """Tell the one that failed, or all that wait if there was no connection for them."""
         if not self._taken:
-            self._taken = [*self._waiting]
-            self._waiting.clear()
+            with self._lock:  # others' threads may take them, too
+                self._taken = [*self._waiting]
+                self._waiting.clear()
         for read in self._taken:
             if read.rows is None and not read.answer.done():
                 read.answer.set_exception(error)
