@@ -8,7 +8,7 @@ How texts are searched is all that the databases differ in here: a `TextSearch`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import ge, lt
@@ -128,6 +128,12 @@ class Shape:
             self.done or self.prioritised or self.tagged or self.bounds or self.searched
         )
 
+    @property
+    def only_tagged(self) -> bool:
+        """Whether the index of an order has all that it takes to tell which entries match."""
+        others = self.done or self.prioritised or self.bounds or self.searched
+        return self.tagged and not others
+
 
 def values_of(query: TodoQuery, search: TextSearch) -> Values:
     """Answer the values in the statements for a query, `window` aside."""
@@ -153,7 +159,7 @@ def page_in_order(shape: Shape, search: TextSearch) -> Statement:
     It is read along the index until the page is full. Its rows are those of `_page`, but for
     a page without entries there are none: see `end_of_order`.
     """
-    page = _along_order(shape, search)
+    page = _matches_in_order(shape, search) if shape.filtered else _stretch(shape, _ROW)
     columns = page.selected_columns
     return page.with_only_columns(
         *(columns[column.name] for column in ENTRY_COLUMNS),
@@ -162,13 +168,13 @@ def page_in_order(shape: Shape, search: TextSearch) -> Statement:
 
 
 @lru_cache(maxsize=1_000)
-def end_of_order(shape: Shape, search: TextSearch) -> Statement:
+def end_of_order(shape: Shape) -> Statement:
     """Answer the select of a page as page_in_order does, with a row in any case.
 
-    SQLite puts the page into a table and sorts it again for that, which takes it half as long
-    again.
+    For queries without filters. SQLite puts the page into a table and sorts it again for
+    that, which takes it half as long again.
     """
-    return _page(shape, _along_order(shape, search).subquery("page"))
+    return _page(shape, _stretch(shape, _ROW).subquery("page"))
 
 
 @lru_cache(maxsize=1_000)
@@ -245,23 +251,31 @@ def _of_store(shape: Shape) -> Iterator[Label[int]]:
         yield counted.label("total")
 
 
-def _along_order(shape: Shape, search: TextSearch) -> Statement:
-    stretch = _stretch(shape)
-    if not shape.filtered:
-        return stretch
-    rows = stretch.subquery("stretch")
-    return (
+def _matches_in_order(shape: Shape, search: TextSearch) -> Statement:
+    """Answer the first `limit` of the stretch that match.
+
+    Where the index suffices to tell which do, the others are not read at all: SQLite takes
+    half of the time then.
+    """
+    place = (todo_entry.c.number, todo_entry.c.id, _key(shape, todo_entry))
+    rows = _stretch(shape, place if shape.only_tagged else _ROW).subquery("stretch")
+    left = replace(shape, done=shape.done or None)  # of open ones the stretch has no others
+    matches = (
         select(rows)
-        .where(*_conditions(shape, search, rows))
+        .where(*_conditions(left, search, rows))
         .order_by(*_order(shape, rows))
         .limit(_LIMIT)
     )
+    if not shape.only_tagged:
+        return matches
+    found = todo_entry.c.number.in_(matches.with_only_columns(rows.c.number))
+    return select(*_ROW).where(found).order_by(*_order(shape, todo_entry))
 
 
-def _stretch(shape: Shape) -> Statement:
+def _stretch(shape: Shape, columns: Sequence[ColumnElement[Any]]) -> Statement:
     """Answer the next `window` entries of the order, or of the order of the open ones."""
     parts = [
-        select(*_ROW).where(*part).order_by(*_turned(shape, todo_entry)).limit(_WINDOW)
+        select(*columns).where(*part).order_by(*_turned(shape, todo_entry)).limit(_WINDOW)
         for part in _parts(shape)
     ]
     if len(parts) == 1:

@@ -91,8 +91,8 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         window = query.limit + 1
         rows = await self._read_stretch(shape, values, window)
         if not rows:
-            statement = end_of_order(shape, self._search)
-            rows = await self._connections.fetch(statement, {**values, "window": window})
+            values = {**values, "window": window}
+            rows = await self._connections.fetch(end_of_order(shape), values)
         return _page(query, rows)
 
     async def save(
