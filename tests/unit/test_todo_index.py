@@ -148,6 +148,15 @@ def test_what_changes_while_a_query_is_prepared_is_found(turns: int) -> None:
         both.check(query)
 
 
+def test_what_is_removed_while_a_query_is_prepared_is_not_found() -> None:
+    both = Both(seed=3)
+    query = TodoQuery(search="milk", sort=Sort.CREATED, counted=True)
+    for turn, _ in enumerate(both.index.prepare(query)):
+        if turn == 0:
+            both.remove_most()  # of each block that has yet to be made
+    both.check(query, *ASKED)
+
+
 def test_a_query_that_two_prepare_in_turns_is_prepared_once() -> None:
     both = Both(seed=4)
     query = TodoQuery(search="rare-1", sort=Sort.CONTENT)
@@ -233,6 +242,16 @@ def test_others_have_their_turns_while_what_all_entries_say_is_joined() -> None:
     turns = sum(1 for _ in index.prepare(TodoQuery(search="milk")))
 
     assert MANY / 300 <= turns <= MANY / 100
+
+
+def test_others_have_their_turns_more_often_if_texts_are_long() -> None:
+    index = TodoIndex()
+    for _ in range(100):
+        index.put(new_entry(notes="milk and oats " * 1_000))
+
+    turns = sum(1 for _ in index.prepare(TodoQuery(search="milk")))
+
+    assert turns > 10
 
 
 def test_an_entry_is_found_however_often_the_next_one_changes() -> None:

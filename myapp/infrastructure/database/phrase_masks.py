@@ -26,8 +26,9 @@ class PhraseMasks:
         while part >= len(self._parts):
             self._parts.append([0] * _SLOTS)
         masks, bit = self._parts[part], 1 << place
-        for slot in _slots(before.split()) ^ _slots(after.split()):
-            masks[slot] ^= bit
+        slots = _slots(before.split()) ^ _slots(after.split())
+        for slot, mask in [(slot, masks[slot] ^ bit) for slot in slots]:  # all, or nothing
+            masks[slot] = mask
 
     def find(self, pairs: Set[int]) -> Iterator[int]:
         """Answer the numbers, in their order, of the texts that may have the pairs."""

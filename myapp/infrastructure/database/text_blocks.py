@@ -2,16 +2,16 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import accumulate, chain, count, islice, pairwise, repeat
+from itertools import accumulate, islice
 
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.phrase_masks import PhraseMasks, pairs_in
 
 _BLOCK = 256  # entries
-_FEW_BLOCKS = 8
+_STEP = 65_536  # bytes that are mended at a time, in some 4 milliseconds
 _END = b"\x01"  # of what one entry says
 
 # No search may contain these either.
@@ -62,22 +62,22 @@ class TextBlocks:
             self._remove(entry_id)
 
     def prepare(self) -> Iterator[None]:
-        """Make ready for a search; whoever goes through this may do other things between."""
+        """Make ready for a search; whoever goes through this may do other things between.
+
+        What changes meanwhile is left to the search: it would never end otherwise.
+        """
         if self._new is None:
             self._new = iter(list(self._entries))
         while ids := list(islice(self._new, _BLOCK)):
             for entry_id in ids:
                 self.change(entry_id)
-            self._mend_one()
-            yield
-        while len(self._unmended) > _FEW_BLOCKS:
-            self._mend_one()
-            yield
+            yield from self._mend_all()
+        yield from self._mend_all()
 
     def find(self, text: str) -> Iterator[int]:
         """Answer the ids of the entries that say a text: a folded one, or a mark."""
-        while self._unmended:
-            self._mend_one()
+        for _ in self._mend_all():
+            pass
         wanted = text.encode()
         if pairs := pairs_in(wanted):
             for number in self._masks.find(pairs):
@@ -88,38 +88,63 @@ class TextBlocks:
             for each in self._blocks:
                 yield from each.find(wanted)
 
-    def _mend_one(self) -> None:
-        self._mend(next(iter(self._unmended)))
+    def _mend_all(self) -> Iterator[None]:
+        for block in [*self._unmended]:
+            yield from self._mend(block)
 
-    def _mend(self, block: "_Block") -> None:
-        for place, before, after in block.mend(self._entries):
+    def _mend(self, block: "_Block") -> Iterator[None]:
+        """Put in what has changed; texts may be so long that one block of them takes long."""
+        mended = 0
+        while block.changed:
+            place = next(iter(block.changed))
+            before, after = block.text(place), self._said_at(block, place)
+            # Should there be no memory for one of these, it is done again as a whole.
+            block.mended[place] = before
             self._masks.change(block.first + place, before, after)
-        self._unmended.remove(block)
+            block.mended[place] = after
+            block.changed.remove(place)
+            mended += len(before) + len(after)
+            if mended > _STEP:
+                mended = 0
+                yield
+        block.join()
+        self._unmended.discard(block)
+        yield
+
+    def _said_at(self, block: "_Block", place: int) -> bytes:
+        return _said_by(self._entries[block.ids[place]]) if place < len(block.ids) else b""
 
     def _put(self, entry_id: int) -> None:
         block = self._block_of.get(entry_id)
         if block is None:
-            if not self._blocks or len(self._blocks[-1].ids) == _BLOCK:
-                self._blocks.append(_Block(first=len(self._blocks) * _BLOCK))
-            block = self._block_of[entry_id] = self._blocks[-1]
+            block, place = self._block_at(len(self._block_of))
             block.ids.append(entry_id)
-        self._change(block, entry_id)
+            self._block_of[entry_id] = block
+        else:
+            place = block.ids.index(entry_id)
+        self._change(block, place)
 
     def _remove(self, entry_id: int) -> None:
         """Let the last one take the place of an entry."""
-        last = self._blocks[-1]
+        last, place = self._block_at(len(self._block_of) - 1)
         moved = last.ids.pop()
-        self._unmended.add(last)
+        self._change(last, place)
         block = self._block_of.pop(entry_id)
         if moved != entry_id:
-            block.ids[block.ids.index(entry_id)] = moved
+            place = block.ids.index(entry_id)
+            block.ids[place] = moved
             self._block_of[moved] = block
-            self._change(block, moved)
-        if not last.ids:
-            self._mend(self._blocks.pop())
+            self._change(block, place)
 
-    def _change(self, block: "_Block", entry_id: int) -> None:
-        block.changed.add(entry_id)
+    def _block_at(self, number: int) -> tuple["_Block", int]:
+        """Answer where the entry of a number is, or will be if it is the next one."""
+        index, place = divmod(number, _BLOCK)
+        if index == len(self._blocks):
+            self._blocks.append(_Block(first=number))
+        return self._blocks[index], place
+
+    def _change(self, block: "_Block", place: int) -> None:
+        block.changed.add(place)
         self._unmended.add(block)
 
 
@@ -130,31 +155,30 @@ class _Block:
     characters four bytes wide.
     """
 
-    __slots__ = ("first", "ids", "changed", "said", "ends")
+    __slots__ = ("first", "ids", "changed", "mended", "said", "ends")
 
     def __init__(self, first: int) -> None:
         self.first = first  # of the numbers that these entries have among all
         self.ids: list[int] = []
-        self.changed: set[int] = set()
+        self.changed: set[int] = set()  # places
+        self.mended: dict[int, bytes] = {}  # what is said at places, and not joined yet
         self.said = b""
         self.ends = array("L")  # where what each entry says ends
 
-    def mend(self, entries: Mapping[int, TodoEntry]) -> Sequence[tuple[int, bytes, bytes]]:
-        """Put in what has changed, and leave the rest as it is.
+    def text(self, place: int) -> bytes:
+        """Answer what is said at a place, as it was when that was mended last."""
+        if (mended := self.mended.get(place)) is not None:
+            return mended
+        if place >= len(self.ends):
+            return b""
+        return self.said[self.ends[place - 1] if place else 0 : self.ends[place]]
 
-        Answers where that was, what was said there before, and what is said now.
-        """
-        before = [self.said[start:end] for start, end in pairwise([0, *self.ends])]
-        before += [b""] * (len(self.ids) - len(before))
-        said = [
-            _said_by(entries[entry_id]) if entry_id in self.changed else old
-            for entry_id, old in zip(self.ids, before, strict=False)
-        ]
-        self.said = b"".join(said)
-        self.ends = array("L", accumulate(map(len, said)))
-        self.changed.clear()
-        places = zip(count(), before, chain(said, repeat(b"")), strict=False)
-        return [change for change in places if change[1] != change[2]]
+    def join(self) -> None:
+        """Let searches find what was mended."""
+        texts = [*map(self.text, range(len(self.ids)))]
+        said, ends = b"".join(texts), array("L", accumulate(map(len, texts)))
+        self.said, self.ends = said, ends
+        self.mended.clear()
 
     def says(self, place: int, wanted: bytes) -> bool:
         """Whether the entry at a place says the wanted bytes."""
