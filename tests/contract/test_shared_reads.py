@@ -105,3 +105,15 @@ async def test_without_a_free_connection_all_reads_are_told(connections: Connect
     assert [type(answer) for answer in answers] == [StorageUnavailable] * 5
     assert connections.pool.timeouts == 5
     assert await _value(connections, _SHORT) == 7
+
+
+async def test_who_came_later_may_yet_get_a_connection(connections: Connections) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(_OPTIONS.pool_size):
+            await stack.enter_async_context(connections.connect())
+        early = [asyncio.create_task(_value(connections, _SHORT)) for _ in range(3)]
+        await asyncio.sleep(0.8 * _OPTIONS.connection_timeout)
+        late = asyncio.create_task(_value(connections, _SHORT))
+        await asyncio.wait(early)
+    assert [type(read.exception()) for read in early] == [StorageUnavailable] * 3
+    assert await late == 7

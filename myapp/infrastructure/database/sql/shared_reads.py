@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from threading import Lock
 from time import monotonic
@@ -115,7 +115,7 @@ class SharedReads:
 class _Read:
     """A statement, and who waits for its rows."""
 
-    __slots__ = ("answer", "rows", "statement", "values")
+    __slots__ = ("answer", "came", "rows", "statement", "values")
 
     def __init__(
         self, statement: ClauseElement, values: Values, answer: asyncio.Future[Rows]
@@ -123,6 +123,7 @@ class _Read:
         self.statement = statement
         self.values = values
         self.answer = answer
+        self.came = monotonic()
         self.rows: Rows | None = None
 
 
@@ -132,6 +133,7 @@ class _Trip:
     def __init__(self, waiting: deque[_Read], lock: Lock) -> None:
         self._waiting = waiting
         self._lock = lock
+        self._begun = monotonic()
         self._taken: list[_Read] = []
         self._ended = False
 
@@ -160,12 +162,11 @@ class _Trip:
                 read.answer.set_result(read.rows)
 
     def fail(self, error: Exception) -> None:
-        """Tell the one that failed, or all that wait if there was no connection for them."""
-        if not self._taken:
-            with self._lock:  # others' threads may take them, too
-                self._taken = [*self._waiting]
-                self._waiting.clear()
-        for read in self._taken:
+        """Tell the one that failed, or those whom it was begun for if it got no connection.
+
+        Others have not waited as long, and may yet get one.
+        """
+        for read in self._taken[-1:] or self._give_up():
             if read.rows is None and not read.answer.done():
                 read.answer.set_exception(error)
 
@@ -177,6 +178,14 @@ class _Trip:
         for read in reversed(self._taken):
             if not read.answer.done():
                 self._waiting.appendleft(read)
+
+    def _give_up(self) -> Sequence[_Read]:
+        """Take whom it was begun for from those that wait, unless another trip has them."""
+        with self._lock:
+            waiting = [*self._waiting]
+            self._waiting.clear()
+            self._waiting.extend(read for read in waiting if read.came > self._begun)
+        return [read for read in waiting if read.came <= self._begun]
 
     def _take(self) -> _Read | None:
         with self._lock, suppress(IndexError):
