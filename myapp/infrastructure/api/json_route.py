@@ -110,7 +110,7 @@ class JsonRoutes:
         given: dict[str, str] = {}
         if found is None:
             for route in self._by_pattern.get(method, ()):
-                if match := route.path_regex.match(path):
+                if match := route.path_regex.fullmatch(path):
                     found, given = route, match.groupdict()
                     break
             else:
