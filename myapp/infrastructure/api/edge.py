@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from myapp.infrastructure.api.handled_request import (
-    HandledRequest,
     RequestName,
     RequestObserver,
     current_request,
+    told_of,
 )
 from myapp.infrastructure.api.json_route import JsonRoutes
 from myapp.infrastructure.api.limits import Limits
@@ -28,15 +28,11 @@ from myapp.infrastructure.api.problems import (
     OVERLOADED,
     STOPPING,
     Rejection,
-    path_of,
     problem_response,
 )
 from myapp.infrastructure.api.security_headers import security_headers
 
 _SANE_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
-_ID = re.compile(r"[0-9a-fA-F-]{36}")
-_PATH_SHOWN = 100
-
 _STOPPING = "The service is stopping and did not wait for this request to end."
 
 _NO_MEMORY = "There was no memory left for this request."
@@ -100,7 +96,7 @@ class Edge:
         finally:
             self._limits.leave(is_counted)
             seconds = perf_counter() - begin
-            handled = _handled(scope, name, answer, seconds)
+            handled = told_of(scope, name, answer.status, answer.sent, seconds)
             for observer in self._observers:
                 observer.end(handled)
 
@@ -198,43 +194,3 @@ def _rejection(error: BaseException) -> Rejection:
     if isinstance(error, MemoryError):
         return Rejection(OVERLOADED, _NO_MEMORY, headers={"Retry-After": "1"})
     return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
-
-
-def _handled(
-    scope: Scope, name: RequestName, answer: _Answer, seconds: float
-) -> HandledRequest:
-    """Answer what may be told: a path may hold a tag, and what is no id may hold anything."""
-    route = _route_of(scope)
-    path = None if route else _beginning(path_of(HTTPConnection(scope)))
-    entry_id: str | None = scope["path_params"].get("id") if route else None
-    if entry_id is not None and not _ID.fullmatch(entry_id):
-        entry_id = None
-    client: tuple[str, int] | None = scope.get("client")
-    return HandledRequest(
-        scope["method"],
-        route,
-        path,
-        entry_id,
-        answer.status,
-        seconds,
-        answer.sent,
-        name.request_id,
-        name.trace_id,
-        client[0] if client else None,
-    )
-
-
-def _route_of(scope: Scope) -> str | None:
-    if "endpoint" not in scope:
-        return None
-    route: str = (
-        scope["route"].path_format
-        if "route" in scope
-        else scope["app"].openapi_url  # which alone FastAPI does not tell of
-    )
-    return route
-
-
-def _beginning(path: str) -> str:
-    steps = path.split("/", 3)
-    return "/".join([*steps[:3], "..."] if len(steps) > 3 else steps)[:_PATH_SHOWN]

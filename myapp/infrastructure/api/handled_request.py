@@ -1,7 +1,16 @@
 """What there is to tell about a request once it was answered."""
 
+import re
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from myapp.infrastructure.api.problems import path_of
+
+_ID = re.compile(r"[0-9a-fA-F-]{36}")
+_PATH_SHOWN = 100
 
 
 class HandledRequest(NamedTuple):
@@ -43,3 +52,43 @@ class RequestName(NamedTuple):
 
 current_request: ContextVar[RequestName | None] = ContextVar("current_request", default=None)
 """The request that is being handled, and that whatever happens meanwhile belongs to."""
+
+
+def told_of(
+    scope: Scope, name: RequestName, status: int, sent: int, seconds: float
+) -> HandledRequest:
+    """Answer what may be told: a path may hold a tag, and what is no id may hold anything."""
+    route = _route_of(scope)
+    path = None if route else _beginning(path_of(HTTPConnection(scope)))
+    entry_id: str | None = scope["path_params"].get("id") if route else None
+    if entry_id is not None and not _ID.fullmatch(entry_id):
+        entry_id = None
+    client: tuple[str, int] | None = scope.get("client")
+    return HandledRequest(
+        scope["method"],
+        route,
+        path,
+        entry_id,
+        status,
+        seconds,
+        sent,
+        name.request_id,
+        name.trace_id,
+        client[0] if client else None,
+    )
+
+
+def _route_of(scope: Scope) -> str | None:
+    if "endpoint" not in scope:
+        return None
+    route: str = (
+        scope["route"].path_format
+        if "route" in scope
+        else scope["app"].openapi_url  # which alone FastAPI does not tell of
+    )
+    return route
+
+
+def _beginning(path: str) -> str:
+    steps = path.split("/", 3)
+    return "/".join([*steps[:3], "..."] if len(steps) > 3 else steps)[:_PATH_SHOWN]
