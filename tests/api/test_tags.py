@@ -103,6 +103,7 @@ def test_a_tag_in_the_path_is_read_like_one_in_a_body(
         "a%20b",
         "a%09b",
         "%0A",
+        "a%0Ab",
         "%C2%A0",
         "a%E3%80%80b",
         "%E2%80%A8",
