@@ -16,12 +16,14 @@ from myapp.domain.todo_entry_repository import (
     PAGE_DEFAULT,
     PAGE_MOST,
     SORTED_CONTENT,
+    Position,
     Sort,
     SortKey,
     TodoQuery,
     normalise_search,
 )
 from tests.contract import entries as arbitrary
+from tests.contract.few_values import QUERIES
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
@@ -200,3 +202,10 @@ Turn = Callable[[str], str]
 def test_case_does_not_matter_to_a_search(turn: Turn) -> None:
     content = "Call the dentist, Straße 7, οδος"
     assert TodoQuery(search=turn(content)).matches(entry_of(content))
+
+
+@given(QUERIES)
+def test_the_query_of_a_page_is_the_same_but_for_its_start(query: TodoQuery) -> None:
+    start = Position(NOON, UUID(int=7))
+    assert query.page_after(start) == replace(query, start=start)
+    assert query.start is None
