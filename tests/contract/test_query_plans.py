@@ -112,7 +112,7 @@ async def test_the_few_entries_that_an_index_of_texts_finds_are_read_by_their_nu
 ) -> None:
     query = TodoQuery(search="y garden invoice p", done=False, sort=sort)
     steps = await _plan(connections, query, page_of_few)
-    assert any("todo_entry_search" in step for step in steps), steps
+    assert any("todo_entry_search_words" in step for step in steps), steps
     assert not _whole_tables(steps), steps
     assert not any("todo_entry_open_" in step for step in steps), steps
 

@@ -104,6 +104,7 @@ class Shape:
     @classmethod
     def of(cls, query: TodoQuery) -> Self:
         """Answer the shape of a query."""
+        wanted = fold(query.search)
         return cls(
             sort=query.sort,
             descending=query.descending,
@@ -114,10 +115,10 @@ class Shape:
             tagged=bool(query.tags),
             bounds=frozenset(name for name in _BOUNDS if getattr(query, name) is not None),
             searched=bool(query.search),
-            search_indexed=len(fold(query.search)) >= SHORTEST_INDEXED_SEARCH,
+            search_indexed=len(wanted) >= SHORTEST_INDEXED_SEARCH,
             # No tag has a space: so to look for one in each text took half as long again.
             tag_searched=" " not in query.search,
-            word_searched=bool(words_in(query.search)),
+            word_searched=bool(words_in(wanted)),
             counted=query.counted,
         )
 
@@ -211,7 +212,12 @@ def page_of_few(shape: Shape, search: TextSearch) -> Statement:
 
     Its rows are those of `_page`, and `tried` counts those entries, whatever they have.
     """
-    few = search.candidates().limit(FEW).cte("few").prefix_with("MATERIALIZED")
+    few = (
+        search.candidates(by_words=shape.word_searched)
+        .limit(FEW)
+        .cte("few")
+        .prefix_with("MATERIALIZED")
+    )
     page = (
         select(*_ROW)
         .where(
@@ -335,7 +341,7 @@ def _matching(shape: Shape, search: TextSearch) -> FromClause:
     """
     conditions = [todo_entry.c.number.in_(_carrying_all())] if shape.tagged else []
     if shape.search_indexed:
-        found = search.numbers()
+        found = search.numbers(by_words=shape.word_searched)
         numbers = union(found, _carrying_wanted()) if shape.tag_searched else found
         conditions.append(todo_entry.c.number.in_(numbers))
     if not conditions:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The schema that this release needs: the number of the newest migration."""
 
 metadata = MetaData()
