@@ -95,16 +95,12 @@ class PostgresqlServer:
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:
         """Run a statement and answer its rows, one a line, with | between the columns."""
-        psql = [str(self.programs / "psql"), "-XqAt", "--set=ON_ERROR_STOP=1"]
-        ran = subprocess.run(
-            [*psql, self.url(database), "--command", sql],
-            env=_ENVIRONMENT,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout.removesuffix("\n")
+        return self._psql(database, "--command", sql).removesuffix("\n")
+
+    def restore_dump(self, source: str, target: str) -> None:
+        """Fill an empty database with a dump of another one, as whoever moves it would."""
+        dump = self._ask("pg_dump", self.url(source))
+        self._psql(target, told=dump)
 
     def stop(self, *, immediate: bool = False) -> None:
         """Stop it if it runs: what clients do is rolled back; immediately, as in a crash."""
@@ -201,6 +197,23 @@ class PostgresqlServer:
         except FileNotFoundError:
             return False
         return told[:1] == [str(pid)] and told[-1].strip() == "ready"
+
+    def _psql(self, database: str, *arguments: str, told: str = "") -> str:
+        options = ("-XqAt", "--set=ON_ERROR_STOP=1")
+        return self._ask("psql", *options, self.url(database), *arguments, told=told)
+
+    def _ask(self, program: str, *arguments: str, told: str = "") -> str:
+        """Answer what a program writes that is told something and has to succeed."""
+        ran = subprocess.run(
+            [self.programs / program, *arguments],
+            env=_ENVIRONMENT,
+            input=told,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
 
     def _launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         user = _user()

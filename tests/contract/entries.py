@@ -100,6 +100,11 @@ _CHARACTERS = st.one_of(
     st.sampled_from("aAbBsSßẞıIİσς\u0301\u0323%_\\*?'\"😀𐐀𐐨\U0010ffff\ufffe"),
 )
 _LINES = st.one_of(_CHARACTERS, st.sampled_from("\n\t"))
+_PIECES = (
+    *("a", "bc", "q", "é", "e\u0301", "ß", "İ", "牛乳", "жизнь", "😀", "👩\u200d👧", "x" * 40),
+    *"%_\\'\"-\ufffe\n\t\u00a0\u2028\u3000",
+    *" " * 16,
+)
 
 contents = st.one_of(
     st.text(_CHARACTERS, min_size=1, max_size=30).filter(is_content),
@@ -108,6 +113,9 @@ contents = st.one_of(
 notes = st.one_of(
     st.text(_LINES, max_size=60), st.sampled_from(["", "😀" * NOTES_MOST, "a\n\tb\n\nc"])
 )
+phrases = st.lists(st.sampled_from(_PIECES), max_size=14).map("".join)
+"""Words, few and unusual ones, so that some are there twice, with whatever between them."""
+
 tag_names = st.one_of(
     st.sampled_from(["home", "Home", "straße", "STRASSE", "店", "😀" * TAG_MOST]),
     st.text(_CHARACTERS, min_size=1, max_size=8).filter(is_tag),

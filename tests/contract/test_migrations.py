@@ -307,6 +307,19 @@ async def test_an_index_for_searches_can_be_taken_back_to_the_former_one(
     assert numbers == [stored[0].revision]
 
 
+async def test_an_index_of_words_goes_with_its_function_and_both_come_again(
+    postgresql_url: str,
+) -> None:
+    stored = await _filled_before(postgresql_url, "0003")
+    left = "SELECT to_regclass('todo_entry_search_words'), to_regproc('todo_words_in')"
+    row = await _run(postgresql_url, lambda asked: asked.exec_driver_sql(left).one())
+    assert tuple(row) == (None, None)
+    await open_archive(postgresql_url).migrate()
+    async with open_storage(postgresql_url) as repository:
+        for entry in stored:
+            assert entry in await _found(repository, entry.content[2:32])
+
+
 async def test_a_former_release_must_not_store_what_the_history_is_not_told(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,26 +2,44 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from myapp.domain.text import fold
 from myapp.domain.todo_entry_repository import TodoQuery
 from myapp.infrastructure.database.errors import StorageUnusable
+from myapp.infrastructure.database.sql.text_search import words_in
 from myapp.infrastructure.database.storage import open_archive, open_storage
-from tests.contract.entries import entries_of, new_entry
+from tests.contract.entries import LATER, entries_of, new_entry, phrases, save
 from tests.postgresql_server import PostgresqlServer, shared_postgresql
+from tests.realistic_entries import realistic_entries
 from tests.saving import save_all
 
 _NAME = "limits"
+_RESTORED = "restored"
 _NO_INDEX = "no index for searches"
 _FORMER_INDEX = (
     "DROP INDEX todo_entry_search_joined; CREATE INDEX todo_entry_search_text ON todo_entry"
     " USING gin (search_text gin_trgm_ops)"
 )
+_WORDS_OF_PARTS = """
+    SELECT cardinality(words), coalesce(bool_and(words @> todo_words_in(part)), true)
+    FROM (SELECT todo_words_in('{0}') AS words) AS whole
+    LEFT JOIN (SELECT substr('{0}', first, size) AS part
+               FROM generate_series(1, length('{0}')) AS first,
+                    generate_series(1, length('{0}') - first + 1) AS size) AS parts ON true
+    GROUP BY words
+"""
+_OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+_PHRASE = "e two three f"
 _SEARCH_INDEXES = (
     "SELECT indexname FROM pg_indexes WHERE indexname LIKE '%search%' ORDER BY indexname"
 )
+_BOTH_INDEXES = ["todo_entry_search_joined", "todo_entry_search_words"]
 
 
 @pytest.fixture
@@ -29,7 +47,8 @@ def server() -> Iterator[PostgresqlServer]:
     """The server, without what these tests create."""
     server = shared_postgresql()
     yield server
-    server.execute(f'DROP DATABASE IF EXISTS "{_NAME}" WITH (FORCE)')
+    for name in (_NAME, _RESTORED):
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     server.execute("DROP ROLE IF EXISTS modest")
 
 
@@ -45,9 +64,13 @@ async def test_without_the_extension_searches_find_the_same_and_it_is_said_why_t
         assert "pg_trgm cannot be created" in caplog.text
         async with open_storage(modest_url) as repository:
             stored = await save_all(
-                repository, new_entry("Lange Straße"), new_entry("100 % oat")
+                repository, new_entry("Lange Straße"), new_entry("at 100 % oat")
             )
-            for search, entry in [("STRASSE", stored[0]), ("% oat", stored[1])]:
+            for search, entry in [
+                ("STRASSE", stored[0]),
+                ("% oat", stored[1]),
+                ("t 100 % o", stored[1]),
+            ]:
                 assert await entries_of(repository, TodoQuery(search=search)) == [entry]
     assert _NO_INDEX in caplog.text
 
@@ -56,6 +79,62 @@ async def test_without_the_extension_searches_find_the_same_and_it_is_said_why_t
     async with open_storage(modest_url) as repository:
         assert await entries_of(repository, TodoQuery(search="straße")) == [stored[0]]
     assert _NO_INDEX not in caplog.text
+
+
+@pytest.fixture
+async def migrated(server: PostgresqlServer) -> PostgresqlServer:
+    """The server, with a database that has no entries."""
+    await open_archive(server.create_database(_NAME)).migrate()
+    return server
+
+
+@given(content=phrases, notes=phrases)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # changes nothing
+async def test_the_words_of_each_part_of_a_text_are_among_those_of_the_text(
+    migrated: PostgresqlServer, content: str, notes: str
+) -> None:
+    text = fold(f"{content}\x1f{notes}")
+    asked = _WORDS_OF_PARTS.format(text.replace("'", "''"))
+    expected = f"{len(words_in(text).split())}|t"
+    assert migrated.execute(asked, database=_NAME) == expected
+
+
+async def test_what_a_dump_is_restored_into_finds_phrases_and_goes_on(
+    migrated: PostgresqlServer,
+) -> None:
+    async with open_storage(migrated.url(_NAME)) as repository:
+        stored = await save_all(repository, *realistic_entries(40))
+    url = migrated.create_database(_RESTORED, template="template0")
+    migrated.restore_dump(_NAME, _RESTORED)
+    assert await open_archive(url).check() == []
+    assert migrated.execute(_SEARCH_INDEXES, database=_RESTORED).split() == _BOTH_INDEXES
+    async with open_storage(url) as repository:
+        stored.append(await save(repository, new_entry("one two three four")))
+        for entry in stored:
+            query = TodoQuery(search=entry.content[2:32])
+            expected = [entry for entry in stored if query.matches(entry)]
+            assert await entries_of(repository, query) == expected
+
+
+async def test_a_user_who_owns_nothing_needs_what_the_documents_say(
+    server: PostgresqlServer,
+) -> None:
+    url = server.create_database(_NAME)
+    server.execute("CREATE ROLE modest LOGIN")
+    careful = "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
+    server.execute(careful, database=_NAME)
+    await open_archive(url).migrate()
+    for grant in re.findall("^GRANT .*$", _OPERATIONS.read_text("utf-8"), re.MULTILINE):
+        server.execute(grant.replace("todo_service", "modest"), database=_NAME)
+    async with open_storage(url.replace("//postgres@", "//modest@")) as repository:
+        one, two = await save_all(
+            repository, new_entry("one two three four"), new_entry("one two three five")
+        )
+        assert await entries_of(repository, TodoQuery(search="o three fi")) == [two]
+        changed = await save(repository, one.change(at=LATER, content="zero two three four"))
+        await save_all(repository, two.remove(at=LATER))
+        assert await entries_of(repository, TodoQuery(search=_PHRASE)) == []
+        assert await entries_of(repository, TodoQuery(search="o two three f")) == [changed]
 
 
 async def test_many_that_migrate_at_once_replace_the_index_of_earlier_releases(
@@ -68,10 +147,10 @@ async def test_many_that_migrate_at_once_replace_the_index_of_earlier_releases(
         async with open_storage(url) as repository:
             stored = await save_all(repository, new_entry("one two three four"))
             await asyncio.gather(*(open_archive(url).migrate() for _ in range(8)))
-            assert await entries_of(repository, TodoQuery(search="e two three f")) == stored
+            assert await entries_of(repository, TodoQuery(search=_PHRASE)) == stored
     assert _NO_INDEX in caplog.text
     indexes = server.execute(_SEARCH_INDEXES, database=_NAME).split()
-    assert indexes == ["todo_entry_search_joined", "todo_entry_search_words"]
+    assert indexes == _BOTH_INDEXES
 
 
 async def test_an_index_of_earlier_releases_stays_where_there_can_be_no_other(

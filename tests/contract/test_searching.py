@@ -16,6 +16,7 @@ from tests.contract.entries import (
     entries_of,
     new_entry,
     pages_of,
+    phrases,
     save,
 )
 from tests.contract.storages import Storage
@@ -153,6 +154,7 @@ FOUND = [
     ("oat milk", "buy oat milk and bread"),
     ("a b a b a b", "a b a b a b a"),
     ("q q q q", "q q q q"),
+    (f"y {'x' * 900} o", f"buy {'x' * 900} oat milk"),
     ("quick quiz qq", "a quick quiz qq q"),
     ("ﬃ", "OFFICE"),
     ("ßa", "SSA"),
@@ -435,6 +437,32 @@ async def test_a_search_finds_what_the_domain_says_it_matches(
     with TemporaryDirectory() as folder:
         async with storage.open(Path(folder)) as repository:
             stored = await save_all(repository, *REALISTIC)
+            for search in searches:
+                query = TodoQuery(search=search)
+                expected = [entry for entry in stored if query.matches(entry)]
+                assert await entries_of(repository, query) == expected
+
+
+@st.composite
+def _phrases_and_parts(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """Some phrases, and parts of them that may be sought."""
+    texts = draw(st.lists(phrases, min_size=1, max_size=4))
+    parts = []
+    for text in texts * 5:
+        start, end = (draw(st.integers(min_value=0, max_value=len(text))) for _ in range(2))
+        parts.append(text[min(start, end) : max(start, end)])
+    return texts, parts
+
+
+@given(texts_and_searches=_phrases_and_parts())
+@settings(max_examples=15)
+async def test_a_search_finds_each_part_of_a_phrase_whatever_it_is_made_of(
+    storage: Storage, texts_and_searches: tuple[list[str], list[str]]
+) -> None:
+    texts, searches = texts_and_searches
+    with TemporaryDirectory() as folder:
+        async with storage.open(Path(folder)) as repository:
+            stored = await save_all(repository, *(new_entry("#", notes=text) for text in texts))
             for search in searches:
                 query = TodoQuery(search=search)
                 expected = [entry for entry in stored if query.matches(entry)]
