@@ -21,7 +21,7 @@ from tests.saving import save_all
 
 _NAME = "limits"
 _RESTORED = "restored"
-_NO_INDEX = "no index for searches"
+_NO_INDEX = "no index for searches by trigrams"
 _FORMER_INDEX = (
     "DROP INDEX todo_entry_search_joined; CREATE INDEX todo_entry_search_text ON todo_entry"
     " USING gin (search_text gin_trgm_ops)"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import ClauseElement, Connection, text
 
 from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Position, Sort, TodoQuery
@@ -25,6 +25,7 @@ from myapp.infrastructure.database.sql.queries import (
     page_of_found,
     values_of,
 )
+from myapp.infrastructure.database.sql.sql_archive import SqlArchive
 from myapp.infrastructure.database.sql.statements import Statements, Values
 from myapp.infrastructure.database.sql.text_search import TextSearch
 from myapp.infrastructure.database.storage import open_archive
@@ -117,10 +118,25 @@ async def test_the_few_entries_that_an_index_of_texts_finds_are_read_by_their_nu
     assert not any("todo_entry_open_" in step for step in steps), steps
 
 
-async def _entries() -> AsyncIterator[Sequence[TodoEntry]]:
-    drafts = enumerate(realistic_entries(ENTRIES), start=1)
+@pytest.mark.parametrize("prepare", ["", "DROP EXTENSION pg_trgm CASCADE"])
+async def test_phrases_are_found_by_words_without_statistics_or_the_extension_for_trigrams(
+    tmp_path: Path, prepare: str
+) -> None:
+    dialect = Postgresql(STORAGE_URLS["postgresql"](tmp_path))
+    dialect.after_load = (text(prepare),) if prepare else ()
+    await SqlArchive(dialect, StorageOptions()).load(_entries(2_000), revision=2_000)
+    query = TodoQuery(search="y garden invoice p")
+    async with connected(dialect, StorageOptions()) as connections:
+        for page in (page_of_few, page_of_found):
+            steps = await _plan(connections, query, page)
+            assert any("SEARCH todo_entry_search_words" in step for step in steps), steps
+            assert not _whole_tables(steps), steps
+
+
+async def _entries(count: int = ENTRIES) -> AsyncIterator[Sequence[TodoEntry]]:
+    drafts = enumerate(realistic_entries(count), start=1)
     entries = [replace(entry, revision=revision) for revision, entry in drafts]
-    for start in range(0, ENTRIES, 1_000):
+    for start in range(0, count, 1_000):
         yield entries[start : start + 1_000]
 
 
@@ -130,8 +146,8 @@ async def _plan(connections: Connections, query: TodoQuery, page: _PageOf) -> Se
     statement = page(Shape.of(query), search)
     with _last_executed() as executed:
         await connections.fetch(statement, {**values_of(query, search), "window": 100})
-    text, places = executed[0]
-    explain = partial(_explain, statement=text, values=tuple(places))
+    sql, places = executed[0]
+    explain = partial(_explain, statement=sql, values=tuple(places))
     return await connections.dialect.run_sync(explain, StorageOptions())
 
 
