@@ -23,7 +23,7 @@ from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
 from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
-from myapp.infrastructure.database.sql.schema import SCHEMA, metadata
+from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA, metadata
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.contract.entries import LATER, entries_of, new_entry, save
@@ -268,14 +268,29 @@ async def test_entries_of_former_schemas_can_be_changed_and_given_back(
         ]
 
 
-async def test_a_file_of_the_schema_before_is_migrated_when_it_is_opened(
+async def test_a_file_of_a_schema_before_is_migrated_when_it_is_opened(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    stored = await _filled_before(sqlite_url)
+    stored = await _filled_before(sqlite_url, _WITHOUT_HISTORY)
     assert await _entries_in(sqlite_url) == stored
     assert (await open_archive(sqlite_url).status()).schema == SCHEMA
     (copy,) = tmp_path.glob("todos.db.*")
-    assert (await open_archive(f"sqlite:///{copy}").status()).schema == _BEFORE
+    assert (await open_archive(f"sqlite:///{copy}").status()).schema == _WITHOUT_HISTORY
+
+
+async def test_a_file_that_migrating_does_not_change_gets_no_copy(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    stored = await _filled_before(sqlite_url, SQLITE_SCHEMA)
+    objects = await _run(sqlite_url, _objects_of_the_file)
+    assert await _entries_in(sqlite_url) == stored
+    assert (await open_archive(sqlite_url).status()).schema == SCHEMA
+    assert await _run(sqlite_url, _objects_of_the_file) == objects
+    assert [path.name for path in tmp_path.iterdir()] == ["todos.db"]
+
+
+def _objects_of_the_file(connection: Connection) -> Sequence[object]:
+    return connection.exec_driver_sql("SELECT * FROM sqlite_master").all()
 
 
 @pytest.mark.parametrize("schema", [_WITHOUT_HISTORY, _BEFORE])
@@ -382,5 +397,6 @@ def _later_release(tmp_path: Path, schema: str) -> Iterator[None]:
         patch.setattr(migrating, "_MIGRATIONS", str(folder))
         for module in (migrating, sqlite_file):
             patch.setattr(module, "SCHEMA", schema)
+        patch.setattr(sqlite_file, "SQLITE_SCHEMA", schema)
         yield
     shutil.rmtree(folder)

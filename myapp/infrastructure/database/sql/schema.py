@@ -23,6 +23,9 @@ from sqlalchemy import (
 SCHEMA = "0004"
 """The schema that this release needs: the number of the newest migration."""
 
+SQLITE_SCHEMA = "0003"
+"""The newest one whose migration changes anything on SQLite."""
+
 metadata = MetaData()
 
 _Number = BigInteger().with_variant(Integer, "sqlite")

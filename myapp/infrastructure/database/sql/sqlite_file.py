@@ -12,7 +12,7 @@ from sqlalchemy import Connection, StaticPool, create_engine
 from myapp.infrastructure.database.disk import Disk, make_folder_of, unused
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
-from myapp.infrastructure.database.sql.schema import SCHEMA
+from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA
 
 APPLICATION_ID = 0x746F646F
 """What marks the file as one of this service ("todo"), at offset 68 (SQLite's file format)."""
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 def make_ready(path: Path, timeout: float) -> None:
     """Make the file if there is none, and bring it to the newest schema if it is older.
 
-    Before an existing one is changed a copy of it is put beside it. Several processes may
-    do this at once. Raises StorageUnusable, OSError; `timeout` is in seconds.
+    Before the tables of an existing one are changed a copy of it is put beside it. Several
+    processes may do this at once. Raises StorageUnusable, OSError; `timeout` is in seconds.
     """
     make_folder_of(path.absolute(), Disk())
     # Never opened if it is there: closing it again would give up the locks of every other
@@ -94,7 +94,7 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
             return
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         schema = schema_of(connection)  # another process may have been first
-        if schema is not None and not suffices(schema):
+        if schema is not None and schema < SQLITE_SCHEMA:
             _keep_copy(path, schema)
         upgrade(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
