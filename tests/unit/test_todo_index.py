@@ -262,6 +262,15 @@ def test_an_entry_is_found_however_often_the_next_one_changes() -> None:
         assert index.find(TodoQuery(search="milk")).entries == [first]
 
 
+def test_the_first_of_many_entries_is_found_by_its_first_words() -> None:
+    index, first = TodoIndex(), new_entry("zest of two lemons")
+    index.put(first)
+    for _ in range(MANY):
+        index.put(new_entry("milk"))
+    query = TodoQuery(search="zest of two", sort=Sort.CONTENT)
+    assert index.find(query).entries == [first]
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_what_is_loaded_is_there_as_if_it_had_been_put(again: bool) -> None:
     entries = [entry.stored(number) for number, entry in enumerate(realistic_entries(50), 1)]
