@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Sort, TodoQuery
+from myapp.infrastructure.database.text_blocks import TextBlocks
 from myapp.infrastructure.database.todo_index import TodoIndex
 from tests.contract.entries import LATER, NOON, new_entry
 from tests.contract.few_values import DRAFTS, QUERIES, starting_after
@@ -269,6 +270,15 @@ def test_the_first_of_many_entries_is_found_by_its_first_words() -> None:
         index.put(new_entry("milk"))
     query = TodoQuery(search="zest of two", sort=Sort.CONTENT)
     assert index.find(query).entries == [first]
+
+
+def test_who_has_all_pairs_of_a_phrase_does_not_say_it_for_its_neighbours() -> None:
+    contents = ["buy oat milk now", "oat mud milk now", "buy oat milk now", "oat mud milk now"]
+    entries = {number: new_entry(content) for number, content in enumerate(contents)}
+    blocks = TextBlocks(entries)
+    for _ in blocks.prepare():
+        pass
+    assert list(blocks.find("uy oat milk n")) == [0, 2]
 
 
 @pytest.mark.parametrize("again", [False, True])
