@@ -33,8 +33,8 @@ from myapp.infrastructure.api.problems import (
 from myapp.infrastructure.api.security_headers import security_headers
 
 _SANE_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
-_STOPPING = "The service is stopping and did not wait for this request to end."
 
+_STOPPING = "The service is stopping and did not wait for this request to end."
 _NO_MEMORY = "There was no memory left for this request."
 
 _log = logging.getLogger(__name__)

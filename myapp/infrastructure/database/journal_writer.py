@@ -21,7 +21,7 @@ from myapp.infrastructure.database.records import decode, encode_changes
 from myapp.infrastructure.lasting import lasting_objects
 
 _COMPACT_BEYOND = 1_000
-_FRAME = 7  # records among many, 4 microseconds each, take as long to read as any frame more
+_FRAME = 7  # records among many are read while a start opens a frame: 4 microseconds each
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LONGEST_PAUSE = 5.0
 
