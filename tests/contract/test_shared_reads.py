@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from time import sleep
 
 import pytest
 from sqlalchemy import TextClause, text
@@ -13,6 +14,7 @@ from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import Connections
 from myapp.infrastructure.database.sql.dialects import Sqlite
 from myapp.infrastructure.database.sql.opening import connected, migrate
+from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
 
 PATIENCE = 20.0
 
@@ -117,3 +119,23 @@ async def test_who_came_later_may_yet_get_a_connection(connections: Connections)
         await asyncio.wait(early)
     assert [type(read.exception()) for read in early] == [StorageUnavailable] * 3
     assert await late == 7
+
+
+async def test_who_closes_the_connections_waits_for_those_that_were_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[SqliteConnection] = []
+    close = SqliteConnection._close
+
+    def close_slowly(connection: SqliteConnection) -> None:
+        sleep(0.2)
+        close(connection)
+        closed.append(connection)
+
+    monkeypatch.setattr(SqliteConnection, "_close", close_slowly)
+    dialect = Sqlite(tmp_path / "todos.db")
+    await migrate(dialect, _OPTIONS)
+    async with connected(dialect, _OPTIONS) as connections:
+        with pytest.raises(StorageUnavailable):
+            await _value(connections, _WRONG)
+    assert len(closed) == 1

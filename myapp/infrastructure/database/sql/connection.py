@@ -1,5 +1,6 @@
 """What a connection to a database can do, and how work for it is written down."""
 
+import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -55,8 +56,11 @@ class Connection(ABC):
         """Answer once it is closed."""
 
     @abstractmethod
-    def drop(self) -> None:
-        """Have it closed, whatever it is doing; what it has begun is rolled back."""
+    def drop(self) -> asyncio.Future[object]:
+        """Have it closed, whatever it is doing; what it has begun is rolled back.
+
+        The answer is done once it is closed; nobody has to wait for that.
+        """
 
 
 def take(steps: Steps[Answer], execute: Callable[[Step], Rows]) -> Answer:

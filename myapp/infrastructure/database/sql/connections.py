@@ -75,6 +75,7 @@ class Connections:
         self._options = options
         self._free = asyncio.Semaphore(options.pool_size)
         self._idle: list[Connection] = []
+        self._closing: set[asyncio.Future[object]] = set()  # those that were dropped
         self._reads = SharedReads(self.connect) if dialect.shares_reads else None
         self._in_use = 0
         self._timeouts = 0
@@ -91,6 +92,8 @@ class Connections:
                 while self._idle:
                     await self._idle[-1].close()
                     self._idle.pop()
+                if self._closing:
+                    await asyncio.wait(self._closing)
         except FAILURES as error:
             self.log(error)
             self._drop_idle()
@@ -147,7 +150,7 @@ class Connections:
                 yield connection
             except BaseException as error:
                 # Whatever state it is in, nobody is to find it so.
-                connection.drop()
+                self._drop(connection)
                 if isinstance(error, FAILURES) and is_lost(error):
                     self._drop_idle()  # which have hardly fared better
                 raise
@@ -193,7 +196,12 @@ class Connections:
 
     def _drop_idle(self) -> None:
         while self._idle:
-            self._idle.pop().drop()
+            self._drop(self._idle.pop())
+
+    def _drop(self, connection: Connection) -> None:
+        closed = connection.drop()
+        self._closing.add(closed)
+        closed.add_done_callback(self._closing.discard)
 
     @asynccontextmanager
     async def _begun(self, begin: ClauseElement) -> AsyncIterator[Connection]:

@@ -1,5 +1,6 @@
 """A connection to a PostgreSQL server."""
 
+import asyncio
 from typing import TypeVar
 
 import asyncpg
@@ -44,8 +45,11 @@ class PostgresqlConnection(Connection):
     async def close(self) -> None:
         await self._driver.close()
 
-    def drop(self) -> None:
+    def drop(self) -> asyncio.Future[object]:
         self._driver.terminate()
+        closed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        closed.set_result(None)
+        return closed
 
     async def _execute(self, step: Step) -> Rows:
         if len(step.values) == 1:

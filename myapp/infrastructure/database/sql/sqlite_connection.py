@@ -50,12 +50,13 @@ class SqliteConnection(Connection):
     async def close(self) -> None:
         await self._thread.end(self._close)
 
-    def drop(self) -> None:
+    def drop(self) -> asyncio.Future[object]:
         if self._file is not None:
             with suppress(sqlite3.ProgrammingError):  # it is closed
                 self._file.interrupt()
         closed = self._thread.end(self._close)
         closed.add_done_callback(asyncio.Future.exception)  # nobody else wants to hear of it
+        return closed
 
     def _open(self) -> None:
         self._file = self._connect()
