@@ -32,17 +32,18 @@ _SCOPE: HTTPScope = {
 class _Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
-        self.sent = b""
+        self.writes: list[bytes] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.sent += data
+        self.writes.append(bytes(data))
 
 
-async def _sent(fields: Sequence[Field]) -> bytes:
-    """Answer what is sent of an empty answer with these header fields."""
-    transport, log = _Transport(), logging.getLogger(__name__)
-    exchange = Exchange(
-        scope=_SCOPE,
+def _exchange(transport: _Transport, method: str = "GET") -> Exchange:
+    log = logging.getLogger(__name__)
+    scope = _SCOPE.copy()
+    scope["method"] = method
+    return Exchange(
+        scope=scope,
         transport=transport,
         flow=FlowControl(transport),
         logger=log,
@@ -54,13 +55,19 @@ async def _sent(fields: Sequence[Field]) -> bytes:
         keep_alive=True,
         on_response=lambda: None,
     )
-    length = (b"content-length", b"0")
-    headers = [*fields, length]
+
+
+async def _sent(fields: Sequence[Field]) -> bytes:
+    """Answer what is sent of an empty answer with these header fields."""
+    transport = _Transport()
+    exchange = _exchange(transport)
+    headers = [*fields, (b"content-length", b"0")]
     try:
         await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
-        assert transport.sent in (b"", _head(headers))
-    return transport.sent
+        assert transport.writes in ([], [_head(headers)])
+    return b"".join(transport.writes)
 
 
 def _head(fields: Sequence[Field]) -> bytes:
@@ -87,3 +94,51 @@ async def test_a_field_that_would_be_another_line_is_not_sent(value: bytes, plac
 async def test_line_feeds_in_one_field_do_not_make_up_for_those_of_another() -> None:
     with pytest.raises(RuntimeError, match="header fields"):
         await _sent([(b"a", b"\r"), (b"b", b"\n")])
+
+
+@pytest.mark.parametrize(("method", "content"), [("GET", b"milk"), ("HEAD", b"")])
+async def test_head_and_content_are_sent_together(method: str, content: bytes) -> None:
+    transport = _Transport()
+    exchange = _exchange(transport, method)
+    headers = [(b"content-length", b"4")]
+
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+    assert not transport.writes
+    await exchange.send({"type": "http.response.body", "body": content, "more_body": False})
+
+    assert transport.writes == [_head(headers) + content]
+
+
+async def test_what_comes_in_pieces_is_sent_as_it_comes() -> None:
+    transport = _Transport()
+    exchange = _exchange(transport)
+    headers = [(b"content-length", b"4")]
+
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+    await exchange.send({"type": "http.response.body", "body": b"mi", "more_body": True})
+    assert transport.writes == [_head(headers) + b"mi"]
+    await exchange.send({"type": "http.response.body", "body": b"lk", "more_body": False})
+
+    assert transport.writes == [_head(headers) + b"mi", b"lk"]
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_content() -> None:
+    transport = _Transport()
+    exchange = _exchange(transport)
+
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+
+    assert transport.writes == [_head([(b"transfer-encoding", b"chunked")])]
+
+
+@pytest.mark.parametrize("content", [b"mil", b"milky"])
+async def test_content_of_another_length_is_not_begun(content: bytes) -> None:
+    transport = _Transport()
+    exchange = _exchange(transport)
+    headers = [(b"content-length", b"4")]
+
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+    with pytest.raises(RuntimeError, match="Content-Length"):
+        await exchange.send({"type": "http.response.body", "body": content, "more_body": False})
+
+    assert not transport.writes

@@ -1,7 +1,8 @@
 """How the arguments of a controller's function are made of a request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import iscoroutinefunction
+from operator import attrgetter
 from typing import Any, NamedTuple, get_origin
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 from starlette.datastructures import QueryParams
 
 from myapp.infrastructure.api.parameters import check_given_once
+from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.paths import split_cursor
 from myapp.infrastructure.api.remembering import remembering
 
@@ -28,6 +30,9 @@ class Incoming(NamedTuple):
     errors: list[Any]
 
 
+Read = Callable[[Incoming], Any]
+
+
 class Arguments:
     """What a function is called with, and those that it depends on.
 
@@ -37,18 +42,18 @@ class Arguments:
 
     def __init__(self, dependant: Dependant) -> None:
         _check_wishes(dependant)
-        self._request_name = dependant.request_param_name
-        self._response_name = dependant.response_param_name
-        self._parts = [*map(_dependency, dependant.dependencies), *_parameters(dependant)]
+        self._parts: list[tuple[str, Read]] = [
+            *map(_dependency, dependant.dependencies),
+            *_parameters(dependant),
+        ]
+        if dependant.request_param_name is not None:
+            self._parts.append((dependant.request_param_name, attrgetter("request")))
+        if dependant.response_param_name is not None:
+            self._parts.append((dependant.response_param_name, attrgetter("response")))
 
     def read(self, incoming: Incoming) -> dict[str, Any]:
         """Answer the arguments by their names; they are all there unless anything is wrong."""
-        values = {name: part.read(incoming) for name, part in self._parts}
-        if self._request_name is not None:
-            values[self._request_name] = incoming.request
-        if self._response_name is not None:
-            values[self._response_name] = incoming.response
-        return values
+        return {name: read(incoming) for name, read in self._parts}
 
 
 class _Dependency:
@@ -62,12 +67,20 @@ class _Dependency:
 
 
 class _FromPath:
-    def __init__(self, validate: Validate, alias: str) -> None:
+    """A value that pydantic is asked for only if it is not just Parsed, or is wrong."""
+
+    def __init__(self, validate: Validate, alias: str, metadata: Iterable[object]) -> None:
         self._validate = validate
         self._alias = alias
+        self._parse = next((part.parse for part in metadata if isinstance(part, Parsed)), None)
 
     def read(self, incoming: Incoming) -> Any:
-        text = incoming.request.path_params[self._alias]
+        text = incoming.request.scope["path_params"][self._alias]
+        if self._parse is not None:
+            try:
+                return self._parse(text)
+            except ValueError:
+                pass  # it is told below
         value, errors = self._validate(text, loc=("path", self._alias))
         incoming.errors.extend(errors)
         return value
@@ -143,28 +156,25 @@ class _FromBody:
         return value
 
 
-_Part = _Dependency | _FromPath | _FromQuery | _FromHeaders | _FromBody
-
-
-def _parameters(dependant: Dependant) -> Iterator[tuple[str, _Part]]:
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, Read]]:
     for field in dependant.path_params:
-        yield field.name, _FromPath(field.validate, field.alias)
+        yield field.name, _FromPath(field.validate, field.alias, field.field_info.metadata).read
     for field in dependant.query_params:
-        yield field.name, _FromQuery(field.validate, field.field_info.annotation)
+        yield field.name, _FromQuery(field.validate, field.field_info.annotation).read
     for field in dependant.header_params:
-        yield field.name, _FromHeaders(field.validate, field.alias, field.default)
+        yield field.name, _FromHeaders(field.validate, field.alias, field.default).read
     for field in dependant.body_params:
-        yield field.name, _FromBody(field.validate)
+        yield field.name, _FromBody(field.validate).read
 
 
-def _dependency(part: Dependant) -> tuple[str, _Part]:
+def _dependency(part: Dependant) -> tuple[str, Read]:
     """Answer the name of what is depended on, and how it is made.
 
     Raises TypeError if it would have to be waited for, or is for nothing but its effect.
     """
     if part.name is None or part.call is None or iscoroutinefunction(part.call):
         raise TypeError(f"{part.call} cannot be depended on by this kind of route")
-    return part.name, _Dependency(part.call, Arguments(part))
+    return part.name, _Dependency(part.call, Arguments(part)).read
 
 
 def _check_wishes(dependant: Dependant) -> None:

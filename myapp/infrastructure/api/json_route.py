@@ -50,6 +50,7 @@ class JsonRoute(APIRoute):
             raise TypeError(f"{self.endpoint} cannot be called by this kind of route")
         self._arguments = Arguments(self.dependant)
         self._to_json = _AS_JSON.get(self.response_model) or _by_model(self.response_model)
+        self._status = int(self.status_code or HTTPStatus.OK)
         takes_parameters = "GET" in (self.methods or ()) or self.dependant.query_params
         self._refuses_parameters = not takes_parameters
 
@@ -71,7 +72,7 @@ class JsonRoute(APIRoute):
         if self._refuses_parameters and request.scope["query_string"]:
             refuse_parameters(request)
         body = await request.json() if self.body_field else None
-        response = _Unfinished(status_code=self.status_code or HTTPStatus.OK)
+        response = _Unfinished(status_code=self._status)
         errors: list[object] = []
         given = self._arguments.read(Incoming(request, body, response, errors))
         if errors:

@@ -62,13 +62,6 @@ class Limits:
         rejection: Rejection | None = scope.get("state", _NO_STATE).get(REFUSAL)
         if rejection is not None:
             return rejection
-        if (rejection := self._rejection(scope, headers)) is not None:
-            return rejection
-        if self._served > self._most and scope["path"] not in self._uncounted:
-            return Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
-        return None
-
-    def _rejection(self, scope: Scope, headers: Headers) -> Rejection | None:
         host = headers.get(b"host")
         if host is not None and not self._hosts.include(host):
             if scope["path"] not in self._for_any_host:
@@ -86,6 +79,8 @@ class Limits:
                 return Rejection(URI_TOO_LONG, detail)
             if not _is_utf8(sent):
                 return Rejection(MALFORMED_REQUEST, f"The {what} is not UTF-8.")
+        if self._served > self._most and scope["path"] not in self._uncounted:
+            return Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
         return None
 
 

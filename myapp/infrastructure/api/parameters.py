@@ -41,7 +41,7 @@ def refuse_parameters(request: Request) -> None:
         raise invalid_input(errors)
 
 
-async def revision_asked_for(request: Request) -> int | None:
+def revision_asked_for(request: Request) -> int | None:
     """Answer the revision that the query of an entry asks for, if any; raises Rejection.
 
     FastAPI would take 20 to 60 microseconds to find out that there is no query.

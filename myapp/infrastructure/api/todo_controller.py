@@ -181,7 +181,7 @@ async def get_entry(
     if_none_match: IfNoneMatch = None,
 ) -> TodoEntry | Response:
     """Answer the entry, or with `at` what it was when the store had that revision."""
-    entry = await service.get_entry(id, at=await revision_asked_for(request))
+    entry = await service.get_entry(id, at=revision_asked_for(request))
     tell_state(response, etag(entry.revision))
     return unless_current(if_none_match, response, entry)
 

@@ -209,31 +209,30 @@ class Connection(HttpToolsProtocol):
             self._set_deadline()
 
     def _parse(self, data: bytes) -> None:
-        try:
-            while data:
-                data = self._parse_until_upgrade(data)
-        except httptools.HttpParserError as error:
-            reason = error.__context__
-            if isinstance(reason, Rejection):
-                self._refuse(reason)
-            elif not isinstance(reason, _NothingMore):
-                self._refuse(malformed(str(error)))
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._without_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError as error:
+                reason = error.__context__
+                if isinstance(reason, Rejection):
+                    self._refuse(reason)
+                elif not isinstance(reason, _NothingMore):
+                    self._refuse(malformed(str(error)))
+                return
 
-    def _parse_until_upgrade(self, data: bytes) -> bytes:
-        """Answer what is left to parse: a wish for another protocol is left out of a head.
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Answer what is to be parsed again: the head without a wish for another protocol.
 
         The parser would take what follows it for that protocol, be it a body.
         """
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-            kept = [field for field in self.headers if field[0] != b"upgrade"]
-            request_line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-            head = b"".join([request_line, *(b"%b: %b\r\n" % field for field in kept)])
-            self.parser = httptools.HttpRequestParser(self)
-            return head + b"\r\n" + rest
-        return b""
+        kept = [field for field in self.headers if field[0] != b"upgrade"]
+        request_line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        head = b"".join([request_line, *(b"%b: %b\r\n" % field for field in kept)])
+        self.parser = httptools.HttpRequestParser(self)
+        return head + b"\r\n" + rest
 
     def _name_target(self, path: bytes, query: bytes) -> None:
         self.scope["path"] = unquote(path.decode("ascii"))
