@@ -173,7 +173,7 @@ def test_a_query_that_two_prepare_in_turns_is_prepared_once() -> None:
 class WatchedQuery(TodoQuery):
     """A query that remembers which entries it was asked about."""
 
-    asked: list[TodoEntry] = field(default_factory=list)
+    asked: list[TodoEntry] = field(default_factory=list, compare=False)
 
     def matches(self, entry: TodoEntry) -> bool:
         self.asked.append(entry)
@@ -301,3 +301,38 @@ def test_what_is_loaded_is_there_as_if_it_had_been_put(again: bool) -> None:
     assert loaded.tags() == put.tags()
     for query in ASKED:
         assert loaded.find(query) == put.find(query)
+
+
+def test_a_first_page_is_known_until_something_changes() -> None:
+    index, query, another = TodoIndex(), TodoQuery(limit=2), TodoQuery(limit=1)
+    entries = [entry.stored(number) for number, entry in enumerate(realistic_entries(5), 1)]
+    index.load(entries[:4])
+    assert index.known(query) is None
+
+    page = index.find(query)
+    assert index.known(replace(query)) is page
+    assert index.known(another) is None
+
+    index.put(entries[4])
+    assert index.known(query) is None
+    page = index.find(query)
+    index.revision += 1  # as of a change that leaves the entries as they are
+    assert index.known(query) is None
+    assert index.find(query) == replace(page, revision=index.revision)
+
+
+def test_further_pages_are_not_kept_and_first_ones_are_few() -> None:
+    index = TodoIndex()
+    index.load([new_entry(), new_entry()])
+    first = index.find(TodoQuery(limit=1))
+    assert first.next is not None
+    further = TodoQuery(limit=1, start=first.next)
+
+    index.find(further)
+    assert index.known(further) is None
+
+    queries = [TodoQuery(limit=limit) for limit in range(1, 101)]
+    for query in queries:
+        index.find(query)
+        assert index.known(query) is not None
+    assert 0 < sum(index.known(query) is not None for query in queries) <= 20

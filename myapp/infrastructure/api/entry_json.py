@@ -82,7 +82,9 @@ class _Pages:
         """Answer the array."""
         name = len(entries), *(entry.revision for entry in (*entries[:1], *entries[-1:]))
         before, page = self._asked.pop(name, ((), b""))
-        is_known = len(before) == len(entries) and all(map(is_, before, entries))
+        is_known = before is entries or (
+            len(before) == len(entries) and all(map(is_, before, entries))
+        )
         if not is_known or not page:
             page = _encode([_members(entry) for entry in entries])
         if len(page) <= _PAGE_LONGEST:

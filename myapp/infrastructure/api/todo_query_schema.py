@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -9,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     WithJsonSchema,
 )
 
@@ -93,12 +93,10 @@ class ListParameters(BaseModel):
         default=None, description="Where the page before ended: taken from its Link."
     )
 
-    _query: TodoQuery = PrivateAttr()
-    _fingerprint: str = PrivateAttr()
-
-    def model_post_init(self, _context: object) -> None:
-        """Say once what all pages have in common."""
-        self._query = TodoQuery(
+    @cached_property
+    def _query(self) -> TodoQuery:
+        """What all pages have in common."""
+        return TodoQuery(
             search=self.search,
             tags=frozenset(self.tag),
             done=self.done,
@@ -111,7 +109,10 @@ class ListParameters(BaseModel):
             descending=self.sort.startswith("-"),
             limit=self.limit,
         )
-        self._fingerprint = fingerprint(self._query)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._query)
 
     def query(self, cursor: str | None, *, counted: bool) -> TodoQuery:
         """Answer what is asked for on the page of a cursor, or of the one given here.

@@ -87,6 +87,8 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
         return {state.id: state for state in states if state is not None}
 
     async def find(self, query: TodoQuery) -> Page:
+        if (page := self._index.known(query)) is not None:
+            return page
         for _ in self._index.prepare(query):
             await asyncio.sleep(0)  # let others have their turn
         return self._index.find(query)

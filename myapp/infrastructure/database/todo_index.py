@@ -20,6 +20,7 @@ _STEPS = 200  # one for so many entries, until it takes less to ask the blocks
 _FEW = 10
 _FEW_OF = 200  # and one for so many entries
 _TEXTS_KEPT = 10_000
+_PAGES_KEPT = 20
 _UNUSED = (0, 0)
 
 _Matches = Callable[[TodoEntry], bool]
@@ -29,6 +30,7 @@ class TodoIndex:
     """The entries that are there, without the removed ones, at a revision of the store.
 
     Orders and blocks of texts are made when first needed and kept up to date from then on.
+    First pages are kept until something changes, which is a fifth of the time of one.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,7 @@ class TodoIndex:
         self._orders: dict[Sort, Order] = {}
         self._blocks = TextBlocks(self._entries)
         self._texts: dict[int, str] = {}
+        self._pages: dict[TodoQuery, Page] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -54,6 +57,7 @@ class TodoIndex:
 
     def put(self, entry: TodoEntry) -> None:
         """Take in what was stored."""
+        self._pages.clear()
         entry_id = entry.id.int
         before = self._entries.pop(entry_id, None)
         after = None if entry.removed else entry
@@ -95,6 +99,11 @@ class TodoIndex:
             self._orders[query.sort] = Order(query.sort, self.entries(), self._entries)
         yield from self._orders[query.sort].prepare()
 
+    def known(self, query: TodoQuery) -> Page | None:
+        """Answer the page if it was found before and is still as it was."""
+        page = self._pages.get(query)
+        return page if page is not None and page.revision == self.revision else None
+
     def find(self, query: TodoQuery) -> Page:
         """Answer one page of the entries that match."""
         for _ in self.prepare(query):
@@ -109,7 +118,12 @@ class TodoIndex:
         if len(found) > query.limit:
             position = _position(query.sort, entries[-1])
         total = self._total(query, matches) if query.counted else None
-        return Page(entries=entries, revision=self.revision, next=position, total=total)
+        page = Page(entries=entries, revision=self.revision, next=position, total=total)
+        if query.start is None:
+            if len(self._pages) == _PAGES_KEPT:
+                self._pages.clear()
+            self._pages[query] = page
+        return page
 
     def _walk(
         self, order: Order, start: Position | None, query: TodoQuery
