@@ -319,20 +319,3 @@ def test_a_first_page_is_known_until_something_changes() -> None:
     index.revision += 1  # as of a change that leaves the entries as they are
     assert index.known(query) is None
     assert index.find(query) == replace(page, revision=index.revision)
-
-
-def test_further_pages_are_not_kept_and_first_ones_are_few() -> None:
-    index = TodoIndex()
-    index.load([new_entry(), new_entry()])
-    first = index.find(TodoQuery(limit=1))
-    assert first.next is not None
-    further = TodoQuery(limit=1, start=first.next)
-
-    index.find(further)
-    assert index.known(further) is None
-
-    queries = [TodoQuery(limit=limit) for limit in range(1, 101)]
-    for query in queries:
-        index.find(query)
-        assert index.known(query) is not None
-    assert 0 < sum(index.known(query) is not None for query in queries) <= 20

@@ -18,6 +18,7 @@ from myapp.domain.todo_entry_repository import (
 )
 from myapp.domain.todo_history import TodoHistory
 from myapp.infrastructure.database.archive import Status
+from myapp.infrastructure.database.known_pages import KnownPages
 from myapp.infrastructure.database.moments import to_moment
 from myapp.infrastructure.database.running_storage import RunningStorage, StorageUse
 from myapp.infrastructure.database.sql.connection import Rows
@@ -54,6 +55,7 @@ _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
 _RECEIPT = select(todo_receipt.c.digest, todo_receipt.c.at, todo_receipt.c.changes).where(
     todo_receipt.c.key == bindparam("key")
 )
+_REVISION = select(todo_store.c.revision)
 _COUNTS = select(todo_store.c.entries, todo_store.c.revision)
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
     todo_tag.c.tag
@@ -61,13 +63,18 @@ _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).orde
 
 
 class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
-    """Each call is one transaction, and each that only reads one statement."""
+    """Each call is one transaction, and each that only reads one statement.
+
+    A page that is known costs as much as a get: only the revision of the store is read, to
+    see whether anybody has changed anything. What was saved here makes it needless to ask.
+    """
 
     def __init__(self, connections: Connections, writer: TodoEntryWriter) -> None:
         self._connections = connections
         self._writer = writer
         self._search = connections.dialect.search
         self._history = SqlTodoHistory(connections)
+        self._pages = KnownPages()
 
     @property
     def history(self) -> TodoHistory:
@@ -84,23 +91,23 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         return {state.id: state for state in (to_entry(*columns) for _, _, *columns in rows)}
 
     async def find(self, query: TodoQuery) -> Page:
-        shape = Shape.of(query)
-        values = values_of(query, self._search)
-        if shape.filtered:
-            return await self._find_filtered(query, shape, values)
-        window = query.limit + 1
-        rows = await self._read_stretch(shape, values, window)
-        if not rows:
-            values = {**values, "window": window}
-            rows = await self._connections.fetch(end_of_order(shape), values)
-        return _page(query, rows)
+        page = self._pages.get(query)
+        if page is not None:
+            ((revision,),) = await self._connections.fetch(_REVISION, {})
+            if page.revision == revision:
+                return page
+        page = await self._find(query)
+        self._pages.keep(query, page)
+        return page
 
     async def save(
         self, *entries: TodoEntry, receipt: Receipt | None = None
     ) -> Sequence[Change]:
         if not entries and receipt is None:
             return ()
-        return await self._writer.save(Save(entries, receipt))
+        changes = await self._writer.save(Save(entries, receipt))
+        self._pages.clear()
+        return changes
 
     async def receipt(self, key: str) -> Receipt | None:
         rows = await self._connections.fetch(_RECEIPT, {"key": key})
@@ -129,6 +136,18 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     def use(self) -> StorageUse:
         return StorageUse(commits=self._writer.commits, pool=self._connections.pool)
+
+    async def _find(self, query: TodoQuery) -> Page:
+        shape = Shape.of(query)
+        values = values_of(query, self._search)
+        if shape.filtered:
+            return await self._find_filtered(query, shape, values)
+        window = query.limit + 1
+        rows = await self._read_stretch(shape, values, window)
+        if not rows:
+            values = {**values, "window": window}
+            rows = await self._connections.fetch(end_of_order(shape), values)
+        return _page(query, rows)
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
         """Look along the order first if that may do, since what is common is soon found.
