@@ -30,9 +30,10 @@ class PickleTodoHistory(TodoHistory):
     ) -> ChangePage:
         since = self._log.begin if since is None else since
         self._check_kept("since", since)
-        if self._contents.state(entry_id) is None:
+        last = self._contents.state(entry_id)
+        if last is None:
             raise TodoEntryNotFound(entry_id)
-        return self._page(self._log.changes_of(entry_id, since), limit)
+        return self._page(self._log.changes_of(last, since), limit)
 
     async def change(self, revision: int) -> Change:
         return self._log.change(revision)
@@ -40,8 +41,7 @@ class PickleTodoHistory(TodoHistory):
     async def entry_at(self, entry_id: UUID, revision: int) -> TodoEntry:
         self._check_kept("at", revision)
         state = self._contents.state(entry_id)
-        later = self._log.changes_of(entry_id, revision)
-        if later:
+        if state is not None and (later := self._log.changes_of(state, revision)):
             state = later[0].before
         if state is None or state.removed:
             raise TodoEntryNotFound(entry_id)
