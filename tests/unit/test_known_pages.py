@@ -51,6 +51,15 @@ def test_further_pages_are_not_kept() -> None:
     assert pages.get(query) is None
 
 
+def test_pages_of_the_usual_length_are_kept() -> None:
+    pages, query = KnownPages(), TodoQuery()
+    page = replace(_PAGE, entries=[new_entry()] * PAGE_DEFAULT)
+
+    pages.keep(query, page)
+
+    assert pages.get(query) is page
+
+
 def test_pages_that_take_much_memory_are_not_kept() -> None:
     pages, long, many = KnownPages(), TodoQuery(), TodoQuery(limit=PAGE_MOST)
 
