@@ -1,6 +1,6 @@
 """How the arguments of a controller's function are made of a request."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from inspect import iscoroutinefunction
 from operator import attrgetter
 from typing import Any, NamedTuple, get_origin
@@ -67,23 +67,31 @@ class _Dependency:
 
 
 class _FromPath:
-    """A value that pydantic is asked for only if it is not just Parsed, or is wrong."""
-
-    def __init__(self, validate: Validate, alias: str, metadata: Iterable[object]) -> None:
+    def __init__(self, validate: Validate, alias: str) -> None:
         self._validate = validate
         self._alias = alias
-        self._parse = next((part.parse for part in metadata if isinstance(part, Parsed)), None)
 
     def read(self, incoming: Incoming) -> Any:
-        text = incoming.request.scope["path_params"][self._alias]
-        if self._parse is not None:
-            try:
-                return self._parse(text)
-            except ValueError:
-                pass  # it is told below
+        text = incoming.request.path_params[self._alias]
         value, errors = self._validate(text, loc=("path", self._alias))
         incoming.errors.extend(errors)
         return value
+
+
+class _ParsedFromPath(_FromPath):
+    """A value that pydantic would only parse: it is asked if that fails, for what to tell."""
+
+    def __init__(
+        self, validate: Validate, alias: str, parse: Callable[[object], object]
+    ) -> None:
+        super().__init__(validate, alias)
+        self._parse = parse
+
+    def read(self, incoming: Incoming) -> Any:
+        try:
+            return self._parse(incoming.request.path_params[self._alias])
+        except ValueError:
+            return super().read(incoming)
 
 
 class _FromQuery:
@@ -158,7 +166,11 @@ class _FromBody:
 
 def _parameters(dependant: Dependant) -> Iterator[tuple[str, Read]]:
     for field in dependant.path_params:
-        yield field.name, _FromPath(field.validate, field.alias, field.field_info.metadata).read
+        match field.field_info.metadata:
+            case [Parsed(parse=parse)]:
+                yield field.name, _ParsedFromPath(field.validate, field.alias, parse).read
+            case _:
+                yield field.name, _FromPath(field.validate, field.alias).read
     for field in dependant.query_params:
         yield field.name, _FromQuery(field.validate, field.field_info.annotation).read
     for field in dependant.header_params:

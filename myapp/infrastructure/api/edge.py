@@ -5,7 +5,7 @@ import re
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from os import urandom
+from secrets import token_hex
 from time import perf_counter
 
 from starlette.exceptions import HTTPException
@@ -137,7 +137,7 @@ class Edge:
     def _name(self, headers: Mapping[bytes, bytes]) -> RequestName:
         given = headers.get(b"x-request-id")
         is_sane = given is not None and _SANE_TOKEN.fullmatch(given)
-        request_id = given.decode("ascii") if given and is_sane else urandom(8).hex()
+        request_id = given.decode("ascii") if given and is_sane else token_hex(8)
         return RequestName(request_id, self._trace_id_of(headers))
 
 

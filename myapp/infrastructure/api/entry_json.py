@@ -71,8 +71,9 @@ class _Pages:
     """Writes arrays of entries, and remembers those that it was asked for more than once.
 
     First pages are asked for again and again, and the same entries, which never change, look
-    the same: to see that it is they takes a hundredth of the time of writing them. Databases
-    answer new ones each time.
+    the same: to see that it is they takes a hundredth of the time of writing them. So a page
+    is written once even if what has changed meanwhile is not on it; of a database, where
+    entries are then made anew, once as long as nothing changes.
     """
 
     def __init__(self) -> None:
@@ -82,9 +83,7 @@ class _Pages:
         """Answer the array."""
         name = len(entries), *(entry.revision for entry in (*entries[:1], *entries[-1:]))
         before, page = self._asked.pop(name, ((), b""))
-        is_known = before is entries or (
-            len(before) == len(entries) and all(map(is_, before, entries))
-        )
+        is_known = len(before) == len(entries) and all(map(is_, before, entries))
         if not is_known or not page:
             page = _encode([_members(entry) for entry in entries])
         if len(page) <= _PAGE_LONGEST:

@@ -36,7 +36,8 @@ def url_of(request: Request, path: str) -> str:
 
 def split_cursor(query: bytes) -> tuple[bytes, str | None]:
     """Answer a query without the cursor at its end, and the cursor; None if there is none."""
-    if b"cursor=" not in query or (match := _AT_CURSOR.fullmatch(query)) is None:
+    match = _AT_CURSOR.fullmatch(query)
+    if match is None:
         return query, None
     return match[1] or b"", match[2].decode("ascii")
 

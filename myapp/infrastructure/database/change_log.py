@@ -73,7 +73,7 @@ class ChangeLog:
         if change.before is not None:
             entry_id = change.entry_id.int
             if entry_id not in self._of:
-                self._of[entry_id] = self._found(change.before)
+                self._of[entry_id] = self._change_to(change.before)
             self._of[entry_id].append(change)
         self.remember(change.after)
 
@@ -106,7 +106,7 @@ class ChangeLog:
 
     def changes_of(self, last: TodoEntry, since: int) -> Sequence[Change]:
         """Answer the changes of an entry after a revision, told by its last state."""
-        changes = self._of.get(last.id.int) or self._found(last)
+        changes = self._of.get(last.id.int) or self._change_to(last)
         return changes[_count_until(changes, since) :]
 
     def removed(self, entry_id: UUID) -> TodoEntry | None:
@@ -136,8 +136,8 @@ class ChangeLog:
             if entry.revision > self.begin
         }
 
-    def _found(self, state: TodoEntry) -> list[Change]:
-        """Answer the change that brought an entry to a state, if it is kept."""
+    def _change_to(self, state: TodoEntry) -> list[Change]:
+        """Answer a list of the change that brought an entry to a state, if it is kept."""
         change = self._find(state.revision)
         return [] if change is None else [change]
 

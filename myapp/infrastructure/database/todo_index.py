@@ -57,7 +57,6 @@ class TodoIndex:
 
     def put(self, entry: TodoEntry) -> None:
         """Take in what was stored."""
-        self._pages.clear()
         entry_id = entry.id.int
         before = self._entries.pop(entry_id, None)
         after = None if entry.removed else entry
@@ -100,7 +99,7 @@ class TodoIndex:
         yield from self._orders[query.sort].prepare()
 
     def known(self, query: TodoQuery) -> Page | None:
-        """Answer the page if it was found before, and nothing has changed since."""
+        """Answer the page if it was found before, at this revision."""
         page = self._pages.get(query)
         return page if page is not None and page.revision == self.revision else None
 

@@ -55,7 +55,6 @@ _GET = select(*ENTRY_COLUMNS).where(todo_entry.c.id == bindparam("id"))
 _RECEIPT = select(todo_receipt.c.digest, todo_receipt.c.at, todo_receipt.c.changes).where(
     todo_receipt.c.key == bindparam("key")
 )
-_REVISION = select(todo_store.c.revision)
 _COUNTS = select(todo_store.c.entries, todo_store.c.revision)
 _TAGS = select(todo_tag.c.tag, todo_tag.c.open_entries, todo_tag.c.entries).order_by(
     todo_tag.c.tag
@@ -92,12 +91,9 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     async def find(self, query: TodoQuery) -> Page:
         page = self._pages.get(query)
-        if page is not None:
-            ((revision,),) = await self._connections.fetch(_REVISION, {})
-            if page.revision == revision:
-                return page
-        page = await self._find(query)
-        self._pages.keep(query, page)
+        if page is None or page.revision != await self._history.revision():
+            page = await self._find(query)
+            self._pages.keep(query, page)
         return page
 
     async def save(
