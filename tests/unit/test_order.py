@@ -19,19 +19,18 @@ MANY = 3_200
 def test_an_order_goes_on_after_any_entry_and_where_one_was(descending: bool) -> None:
     entries = list(entries_of(Random(1), MANY))
     stored = Stored(entries)
-    removed = {entry.id.int for entry in entries[::3]}
+    removed = {entry.id for entry in entries[::3]}
     for entry in entries[::3]:
         stored.change(entry, None)
 
-    ids = sorted_ids(entries, descending=descending)
-    left = iter([entry_id for entry_id in ids if entry_id not in removed])
-    keys = {entry.id.int: entry.due_moment for entry in entries}
-    following = next(left)
-    for entry_id in ids:
-        if entry_id == following:
-            following = next(left, -1)
-        start = Position(keys[entry_id], UUID(int=entry_id))
-        assert next(stored.order.walk(start, descending=descending), -1) == following
+    in_order = sorted_entries(entries, descending=descending)
+    left = iter([entry for entry in in_order if entry.id not in removed])
+    following: TodoEntry | None = next(left)
+    for entry in in_order:
+        if entry is following:
+            following = next(left, None)
+        start = Position(entry.due_moment, entry.id)
+        assert next(stored.order.walk(start, descending=descending), None) is following
 
 
 def test_an_order_follows_entries_that_come_change_and_go() -> None:
@@ -47,11 +46,15 @@ def test_an_order_follows_entries_that_come_change_and_go() -> None:
         stored.change(before, before.change(due=_due(random), at=NOON))
     stored.check()
 
-    ids = sorted_ids(stored.states.values(), descending=False)
-    while ids:  # the last one first
-        for entry_id in reversed(ids[-1_000:]):
-            stored.change(stored.states[entry_id], None)
-        del ids[-1_000:]
+    for before in list(stored.states.values())[::2]:  # which stay where they are
+        stored.change(before, before.change(content="something else", at=NOON))
+    stored.check()
+
+    entries = sorted_entries(stored.states.values(), descending=False)
+    while entries:  # the last one first
+        for entry in reversed(entries[-1_000:]):
+            stored.change(entry, None)
+        del entries[-1_000:]
         stored.check()
 
     for entry in entries_of(random, 10):
@@ -85,7 +88,7 @@ class Stored:
 
     def __init__(self, entries: Iterable[TodoEntry]) -> None:
         self.states = {entry.id.int: entry for entry in entries}
-        self.order = Order(Sort.DUE, list(self.states.values()), self.states)
+        self.order = Order(Sort.DUE, list(self.states.values()))
 
     def change(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
         """Store what becomes of an entry."""
@@ -98,17 +101,17 @@ class Stored:
     def check(self) -> None:
         """Compare all of the order, in both directions."""
         for descending in (False, True):
-            ids = sorted_ids(self.states.values(), descending=descending)
-            assert list(self.order.walk(None, descending=descending)) == ids
+            entries = sorted_entries(self.states.values(), descending=descending)
+            assert list(self.order.walk(None, descending=descending)) == entries
 
 
-def sorted_ids(entries: Iterable[TodoEntry], *, descending: bool) -> list[int]:
-    """Answer ids by when entries are due, and those of entries that never are at the end."""
-    due = [(entry.due_moment, entry.id.int) for entry in entries if entry.due_moment]
-    never = [entry.id.int for entry in entries if not entry.due_moment]
+def sorted_entries(entries: Iterable[TodoEntry], *, descending: bool) -> list[TodoEntry]:
+    """Answer entries by when they are due, and those that never are at the end."""
+    due = [(entry.due_moment, entry.id.int, entry) for entry in entries if entry.due_moment]
+    never = [(entry.id.int, entry) for entry in entries if not entry.due_moment]
     return [
-        *(entry_id for _, entry_id in sorted(due, reverse=descending)),
-        *sorted(never, reverse=descending),
+        *(entry for _, _, entry in sorted(due, reverse=descending)),
+        *(entry for _, entry in sorted(never, reverse=descending)),
     ]
 
 

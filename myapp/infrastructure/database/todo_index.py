@@ -95,7 +95,7 @@ class TodoIndex:
         if self._mark(query) is not None:
             yield from self._blocks.prepare()
         if query.sort not in self._orders:
-            self._orders[query.sort] = Order(query.sort, self.entries(), self._entries)
+            self._orders[query.sort] = Order(query.sort, self.entries())
         yield from self._orders[query.sort].prepare()
 
     def known(self, query: TodoQuery) -> Page | None:
@@ -109,7 +109,7 @@ class TodoIndex:
             pass
         matches = self._predicate(query)
         if matches is None:
-            following = self._walk(self._orders[query.sort], query.start, query)
+            following = self._orders[query.sort].walk(query.start, descending=query.descending)
         else:
             following = self._matching(query, matches)
         found = list(islice(following, query.limit + 1))
@@ -121,18 +121,12 @@ class TodoIndex:
         self._pages.keep(query, page)
         return page
 
-    def _walk(
-        self, order: Order, start: Position | None, query: TodoQuery
-    ) -> Iterator[TodoEntry]:
-        ids = order.walk(start, descending=query.descending)
-        return map(self._entries.__getitem__, ids)
-
     def _matching(self, query: TodoQuery, matches: _Matches) -> Iterator[TodoEntry]:
         """Answer the entries that match from the start of the page on, in its order.
 
         Where walking along the order takes long, and few can match, the blocks tell them.
         """
-        walk = self._walk(self._orders[query.sort], query.start, query)
+        walk = self._orders[query.sort].walk(query.start, descending=query.descending)
         last = None
         for last in islice(walk, len(self._entries) // _STEPS):
             if matches(last):
@@ -140,7 +134,7 @@ class TodoIndex:
         few = self._few(query)
         if few is not None:
             start = query.start if last is None else _position(query.sort, last)
-            walk = self._walk(Order(query.sort, few, self._entries), start, query)
+            walk = Order(query.sort, few).walk(start, descending=query.descending)
         yield from filter(matches, walk)
 
     def _few(self, query: TodoQuery) -> Sequence[TodoEntry] | None:
