@@ -163,7 +163,7 @@ class _Block:
         self.changed: set[int] = set()  # places
         self.mended: dict[int, bytes] = {}  # what is said at places, and not joined yet
         self.said = b""
-        self.ends = array("L")  # where what each entry says ends
+        self.ends = array("I")  # where what each entry says ends
 
     def text(self, place: int) -> bytes:
         """Answer what is said at a place, as it was when that was mended last."""
@@ -176,9 +176,10 @@ class _Block:
     def join(self) -> None:
         """Let searches find what was mended."""
         texts = [*map(self.text, range(len(self.ids)))]
-        said, ends = b"".join(texts), array("L", accumulate(map(len, texts)))
+        said, ends = b"".join(texts), array("I", accumulate(map(len, texts)))
         self.said, self.ends = said, ends
         self.mended.clear()
+        self.changed.clear()  # or as much memory as for all places would be kept
 
     def says(self, place: int, wanted: bytes) -> bool:
         """Whether the entry at a place says the wanted bytes."""

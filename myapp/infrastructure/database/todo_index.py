@@ -20,7 +20,7 @@ from myapp.infrastructure.database.text_blocks import (
 _STEPS = 200  # one for so many entries, until it takes less to ask the blocks
 _FEW = 10
 _FEW_OF = 200  # and one for so many entries
-_TEXTS_KEPT = 10_000
+_TEXTS_KEPT = 4_000
 _UNUSED = (0, 0)
 
 _Matches = Callable[[TodoEntry], bool]
