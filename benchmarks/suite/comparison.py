@@ -17,7 +17,6 @@ from benchmarks.suite.results import Footprint, Latency, Rate, Results
 from benchmarks.suite.runner import Runner, Seen
 from myapp.domain.todo import TodoEntry
 
-_WARMING = 100
 _IMPORTED = 100_000
 _PACED = ("get", "first", "page", "create16")
 _PACED_MOST = 4_000  # a second, from a client that is itself written in Python
@@ -63,15 +62,19 @@ class Comparison:
         self._results = results
         self._keep = keep
         self._questions = Questions(entries)
+        self._memory: dict[str, int] = {}  # before anything was changed
 
     def run(self) -> None:
         """Do all that is planned with these entries."""
         with ExitStack() as stack:
             runners = list(self._started(stack))
             for work in self._plan.works:
+                if work.changes:
+                    self._note_memory(runners)
                 self._tell(work.title)
                 self._results.rates += self._rates(work, runners)
                 self._keep(self._results)
+            self._note_memory(runners)
             if self._plan.closely:
                 for runner in runners:
                     self._look_closely(runner)
@@ -106,22 +109,26 @@ class Comparison:
 
     def _rates(self, work: Work, runners: Sequence[Runner]) -> Iterator[Rate]:
         seen: dict[str, list[Seen]] = {runner.contender.name: [] for runner in runners}
-        for number in range(self._plan.rounds):
+        for number in range(self._plan.rounds + 1):
             drawn = self._questions.draw(work, number, work.most * self._plan.seconds)
             files: dict[str, Path] = {}
             for runner in runners:
                 contender = runner.contender
                 with self._noting(contender, work.title), runner.resting_afterwards():
-                    if number == 0:
-                        runner.warm_up(drawn[:_WARMING])
                     file = files.get(contender.dialect) or _written(contender, drawn)
                     files[contender.dialect] = file
                     burst = runner.burst(work, drawn, file, self._plan.seconds)
-                    seen[contender.name].append(burst)
+                    if number:  # in the first one each makes what it makes on demand
+                        seen[contender.name].append(burst)
         for name, bursts in seen.items():
             if bursts:
                 rates, *others = map(list, zip(*bursts, strict=True))
                 yield Rate(len(self._entries), work.name, name, rates, *map(median, others))
+
+    def _note_memory(self, runners: Sequence[Runner]) -> None:
+        """Note what each takes with as many entries as were stored, if it was not noted."""
+        for runner in runners:
+            self._memory.setdefault(runner.contender.name, runner.server.memory())
 
     def _look_closely(self, runner: Runner) -> None:
         """Measure what a contender takes, and how soon it answers at half of its load."""
@@ -142,6 +149,7 @@ class Comparison:
                 entries,
                 contender.name,
                 runner.ready,
+                self._memory[contender.name],
                 runner.server.memory(),
                 runner.stored,
                 runner.imported,

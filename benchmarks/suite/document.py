@@ -90,7 +90,8 @@ def _footprints(results: Results) -> Iterator[str]:
     heading = [
         "",
         "ready after, s",
-        "memory, MB",
+        "memory after reads, MB",
+        "after all work, MB",
         "bytes on disk per entry",
         "imported a second",
     ]
@@ -100,6 +101,7 @@ def _footprints(results: Results) -> Iterator[str]:
                 CONTENDERS[taken.contender].title,
                 f"{taken.seconds:.2f}",
                 f"{taken.memory / 1e6:.0f}",
+                f"{taken.grown / 1e6:.0f}",
                 f"{taken.stored / entries:,.0f}" if taken.stored else _NOTHING,
                 f"{taken.imported:,.0f}" if taken.imported else _NOTHING,
             ]

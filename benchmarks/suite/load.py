@@ -7,7 +7,6 @@ import shutil
 # What is started is named in this program, without a shell.
 import subprocess  # nosec B404
 from collections.abc import Iterable, Sequence
-from math import inf
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -77,20 +76,14 @@ def burst(port: int, requests: Path, clients: int, seconds: int) -> Burst:
     return Burst(told["answered"] / told["seconds"], told["p50"], told["p99"])
 
 
-async def answers(
-    port: int, requests: Sequence[Sent], *, seconds: float = inf
-) -> Sequence[tuple[Answer, float]]:
-    """Answer what each request is answered, one after the other, and after how many seconds.
-
-    After some seconds no more are sent.
-    """
+async def answers(port: int, requests: Sequence[Sent]) -> Sequence[tuple[Answer, float]]:
+    """Answer what each request is answered, one after the other, and after how many seconds."""
     client = await Client.connect(port)
     answered = []
-    end = perf_counter() + seconds
     async with asyncio.timeout(PATIENCE):
         for request in requests:
-            if (begin := perf_counter()) < end:
-                answered.append((await client.request(*request), perf_counter() - begin))
+            begin = perf_counter()
+            answered.append((await client.request(*request), perf_counter() - begin))
     await client.close()
     return answered
 

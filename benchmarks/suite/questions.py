@@ -57,6 +57,11 @@ class Work(NamedTuple):
     clients: int = 16
     most: int = 5_000
 
+    @property
+    def changes(self) -> bool:
+        """Whether there are other entries afterwards."""
+        return bool(self.shares.keys() & {Kind.CREATE, Kind.PATCH})
+
 
 WORKS = (
     Work("get", "get one", {Kind.GET: 1}, most=20_000),

@@ -10,7 +10,7 @@ _HEADING = (
     f" {'p50 ms':>8} {'p99 ms':>8} {'cpu us':>9} {'half load: p50, p99 ms':>24}"
 )
 _FOOTPRINTS = (
-    f"{'entries':>9}  {'contender':20} {'ready s':>8} {'memory MB':>10}"
+    f"{'entries':>9}  {'contender':20} {'ready s':>8} {'memory MB':>10} {'grown MB':>10}"
     f" {'bytes/entry':>12} {'imported/s':>11}"
 )
 
@@ -48,7 +48,8 @@ def _footprints(results: Results) -> Iterator[str]:
         imported = f"{taken.imported:,.0f}" if taken.imported else "-"
         yield (
             f"{taken.entries:9,}  {taken.contender:20} {taken.seconds:8.2f}"
-            f" {taken.memory / 1e6:10.1f} {taken.stored / taken.entries:12.0f} {imported:>11}"
+            f" {taken.memory / 1e6:10.1f} {taken.grown / 1e6:10.1f}"
+            f" {taken.stored / taken.entries:12.0f} {imported:>11}"
         )
 
 

@@ -70,15 +70,18 @@ class Latency:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a contender takes: seconds until ready, bytes of memory after all work.
+    """What a contender takes: seconds until ready, and bytes of memory.
 
-    `stored` is in bytes on the disk before it, `imported` in entries a second; 0 is nothing.
+    `memory` is what it has once it was asked for so many entries in all ways, `grown` after
+    all work, with what that has added and changed. `stored` is in bytes on the disk before
+    it, `imported` in entries a second; 0 is nothing.
     """
 
     entries: int
     contender: str
     ready: list[float]
     memory: int
+    grown: int
     stored: int
     imported: float
 

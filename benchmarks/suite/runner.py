@@ -16,7 +16,6 @@ from benchmarks.suite.processes import Server, worked
 from benchmarks.suite.questions import Question, Work
 
 _CHECKED = 3
-_WARMING = 1.0
 
 
 class Seen(NamedTuple):
@@ -50,11 +49,6 @@ class Runner:
             yield
         finally:
             self.server.rest()
-
-    def warm_up(self, questions: Sequence[Question]) -> None:
-        """Let it make what it makes on demand; whatever it answers is not looked at."""
-        sent = [self.contender.request(question) for question in questions]
-        asyncio.run(load.answers(self.server.port, sent, seconds=_WARMING))
 
     def burst(
         self, work: Work, questions: Sequence[Question], requests: Path, seconds: int

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.suite.contenders.catalogue import CEILING, CONTENDERS, POCKETBASES
 from benchmarks.suite.questions import WORKS
-from benchmarks.suite.results import Results
+from benchmarks.suite.results import Footprint, Results
 
 SMALL, USUAL, LARGE = 1_000, 100_000, 1_000_000
 
@@ -64,9 +64,9 @@ def targets() -> Iterator[Target]:
         yield _growth("rare", contender, 3.0)
     yield _ready(USUAL, 1.5)
     yield _ready(LARGE, 5.0)
-    yield _memory(USUAL, "pickle", 200)
-    yield _memory(LARGE, "sqlite", 130)
-    yield _memory(LARGE, "postgresql", 130)
+    yield _memory(USUAL, "pickle", 200, lambda taken: taken.memory)
+    yield _memory(LARGE, "sqlite", 130, lambda taken: taken.grown)
+    yield _memory(LARGE, "postgresql", 130, lambda taken: taken.grown)
 
 
 def growth(results: Results, work: str, contender: str) -> float | None:
@@ -116,10 +116,12 @@ def _ready(entries: int, figure: float) -> Target:
     return Target(title, figure, measured, at_most=True)
 
 
-def _memory(entries: int, contender: str, figure: float) -> Target:
+def _memory(
+    entries: int, contender: str, figure: float, of: Callable[[Footprint], int]
+) -> Target:
     def measured(results: Results) -> float | None:
         footprint = results.footprint(entries, contender)
-        return footprint.memory / 1e6 if footprint else None
+        return of(footprint) / 1e6 if footprint else None
 
     title = f"MB of memory with {entries:,} entries: {CONTENDERS[contender].title}"
     return Target(title, figure, measured, at_most=True)
