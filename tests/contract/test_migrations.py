@@ -326,7 +326,7 @@ async def test_an_index_of_words_goes_with_its_function_and_both_come_again(
     postgresql_url: str,
 ) -> None:
     stored = await _filled_before(postgresql_url, "0003")
-    left = "SELECT to_regclass('todo_entry_search_words'), to_regproc('todo_words_in')"
+    left = "SELECT to_regclass('todo_entry_search_phrases'), to_regproc('todo_words_in')"
     row = await _run(postgresql_url, lambda asked: asked.exec_driver_sql(left).one())
     assert tuple(row) == (None, None)
     await open_archive(postgresql_url).migrate()
@@ -345,12 +345,13 @@ async def test_a_former_release_must_not_store_what_the_history_is_not_told(
         await _entries_in(url)
 
 
+@pytest.mark.parametrize("schema", ["0002", _BEFORE])
 async def test_the_release_before_must_not_store_what_the_search_index_is_not_told(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     await _filled(sqlite_url)
     for module in (migrating, sqlite_file):
-        monkeypatch.setattr(module, "SCHEMA", "0002")
+        monkeypatch.setattr(module, "SCHEMA", schema)
     with pytest.raises(UnsupportedStorage, match=f"schema {SCHEMA}.* newer release"):
         await _entries_in(sqlite_url)
 

@@ -111,9 +111,9 @@ async def test_a_search_uses_the_index_for_searches(connections: Connections) ->
 async def test_the_few_entries_that_an_index_of_texts_finds_are_read_by_their_numbers(
     connections: Connections, sort: Sort
 ) -> None:
-    query = TodoQuery(search="y garden invoice p", done=False, sort=sort)
+    query = TodoQuery(search="pay garden invoice pay", done=False, sort=sort)
     steps = await _plan(connections, query, page_of_few)
-    assert any("todo_entry_search_words" in step for step in steps), steps
+    assert any("todo_entry_search_phrases" in step for step in steps), steps
     assert not _whole_tables(steps), steps
     assert not any("todo_entry_open_" in step for step in steps), steps
 
@@ -125,11 +125,11 @@ async def test_phrases_are_found_by_words_without_statistics_or_the_extension_fo
     dialect = Postgresql(STORAGE_URLS["postgresql"](tmp_path))
     dialect.after_load = (text(prepare),) if prepare else ()
     await SqlArchive(dialect, StorageOptions()).load(_entries(2_000), revision=2_000)
-    query = TodoQuery(search="y garden invoice p")
+    query = TodoQuery(search="pay garden invoice pay")
     async with connected(dialect, StorageOptions()) as connections:
         for page in (page_of_few, page_of_found):
             steps = await _plan(connections, query, page)
-            assert any("SEARCH todo_entry_search_words" in step for step in steps), steps
+            assert any("SEARCH todo_entry_search_phrases" in step for step in steps), steps
             assert not _whole_tables(steps), steps
 
 

@@ -42,16 +42,16 @@ def warn_of_slow_searches(connection: Connection, place: str) -> None:
     """Say what keeps searches from being answered by the index of trigrams."""
     if not connection.exec_driver_sql(_HAS_INDEX).scalar_one():
         _log.warning(
-            "%s has no index for searches by trigrams, so those for one or two words read all"
-            " entries: let a user who may create the extension pg_trgm run"
-            " `myapp storage migrate`",
+            "%s has no index for searches by trigrams, so those for one or two words, or for"
+            " a few short ones, read all entries: let a user who may create the extension"
+            " pg_trgm run `myapp storage migrate`",
             place,
         )
     elif not connection.exec_driver_sql(_KNOWS_LETTERS).scalar_one():
         _log.warning(
             "%s knows no letters beyond ASCII (its character type is C), so searches for one"
-            " or two words of others read all entries: make the database anew with a locale"
-            " like C.UTF-8",
+            " or two words of others, or for a few short ones, read all entries: make the"
+            " database anew with a locale like C.UTF-8",
             place,
         )
 

@@ -20,10 +20,10 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The schema that this release needs: the number of the newest migration."""
 
-SQLITE_SCHEMA = "0003"
+SQLITE_SCHEMA = "0005"
 """The newest one whose migration changes anything on SQLite."""
 
 metadata = MetaData()

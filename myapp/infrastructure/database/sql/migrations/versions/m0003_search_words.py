@@ -1,21 +1,27 @@
 """SQLite's indexes for searches: trigrams without their places, and words."""
 
 import sqlite3
+from collections.abc import Callable
+from zlib import crc32
 
 from alembic import op
-
-from myapp.infrastructure.database.sql.text_search import ONE_PIECE, words_in
 
 revision = "0003"
 down_revision = "0002"
 
 _TRIGRAMS = (
     "CREATE VIRTUAL TABLE todo_entry_search_trigrams USING fts5(search_text,"
-    " content = '', detail = none, tokenize = 'trigram case_sensitive 1')"
+    " content = '', detail = none, tokenize = 'trigram case_sensitive 1')",
+    "INSERT INTO todo_entry_search_trigrams (rowid, search_text)"
+    " SELECT number, search_text FROM todo_entry ORDER BY number",
+    "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams) VALUES ('optimize')",
 )
 _WORDS = (
     "CREATE VIRTUAL TABLE todo_entry_search_words USING fts5(words,"
-    " content = '', detail = none, columnsize = 0, tokenize = 'ascii')"
+    " content = '', detail = none, columnsize = 0, tokenize = 'ascii')",
+    "INSERT INTO todo_entry_search_words (rowid, words)"
+    " SELECT number, words_in(search_text) FROM todo_entry ORDER BY number",
+    "INSERT INTO todo_entry_search_words (todo_entry_search_words) VALUES ('optimize')",
 )
 _FORMER = (
     "CREATE VIRTUAL TABLE todo_entry_search USING fts5(search_text, content = 'todo_entry',"
@@ -29,26 +35,38 @@ def upgrade() -> None:
     Older releases would keep none of them: they may not be started any more, and those that
     run can store no text without the index that they know.
     """
-    connection = op.get_bind()
-    if connection.dialect.name != "sqlite":
+    if op.get_bind().dialect.name != "sqlite":
         return
-    driver: object = connection.connection.dbapi_connection
+    op.execute("DROP TABLE todo_entry_search")
+    for statement in _TRIGRAMS:
+        op.execute(statement)
+    make_words()
+    op.execute("UPDATE todo_store SET oldest_schema = '0003'")
+
+
+def make_words() -> None:
+    """Make SQLite's index of words as this schema has it."""
+    give_sqlite(_words_in)
+    for statement in _WORDS:
+        op.execute(statement)
+
+
+def give_sqlite(words_in: Callable[[str], str]) -> None:
+    """Let statements call a function of that name."""
+    driver: object = op.get_bind().connection.dbapi_connection
     if not isinstance(driver, sqlite3.Connection):
         raise TypeError("only the driver of the standard library is used for SQLite")
     driver.create_function("words_in", 1, words_in, deterministic=True)
-    for statement in (
-        "DROP TABLE todo_entry_search",
-        _TRIGRAMS,
-        _WORDS,
-        "INSERT INTO todo_entry_search_trigrams (rowid, search_text)"
-        " SELECT number, search_text FROM todo_entry ORDER BY number",
-        "INSERT INTO todo_entry_search_words (rowid, words)"
-        " SELECT number, words_in(search_text) FROM todo_entry ORDER BY number",
-        "UPDATE todo_store SET oldest_schema = '0003'",
-    ):
-        op.execute(statement)
-    for one_piece in ONE_PIECE:
-        op.execute(one_piece)
+
+
+def _words_in(text: str) -> str:
+    """Answer each word between two others with one character of each of these."""
+    words = text.split(" ")
+    return " ".join(
+        f"{crc32(f'{before[-1]} {word} {after[0]}'.encode()):x}"
+        for before, word, after in zip(words, words[1:], words[2:], strict=False)
+        if before and word and after
+    )
 
 
 def downgrade() -> None:
