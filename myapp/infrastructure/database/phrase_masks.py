@@ -9,7 +9,7 @@ from collections.abc import Iterator, Set
 from functools import reduce
 from operator import and_, itemgetter
 
-_SLOTS = 512
+_SLOTS = 256
 _TEXTS = 4_096  # of which a slot is one integer
 _FIRST = itemgetter(0)
 

@@ -54,7 +54,8 @@ _FORGET_EVERYTHING = (
         " VALUES ('delete-all')"
     ),
     text(
-        "INSERT INTO todo_entry_search_phrases (todo_entry_search_phrases) VALUES ('delete-all')"
+        "INSERT INTO todo_entry_search_phrases (todo_entry_search_phrases)"
+        " VALUES ('delete-all')"
     ),
 )
 ONE_PIECE = (
