@@ -100,7 +100,7 @@ def _footprints(results: Results) -> Iterator[str]:
             [
                 CONTENDERS[taken.contender].title,
                 f"{taken.seconds:.2f}",
-                f"{taken.memory / 1e6:.0f}",
+                f"{taken.memory / 1e6:.0f}" if taken.memory else _NOTHING,
                 f"{taken.grown / 1e6:.0f}",
                 f"{taken.stored / entries:,.0f}" if taken.stored else _NOTHING,
                 f"{taken.imported:,.0f}" if taken.imported else _NOTHING,
