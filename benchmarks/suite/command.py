@@ -38,7 +38,7 @@ def compare(
         str, Option(help=f"Of {','.join(CONTENDERS)}; there are no ratios without {CEILING}.")
     ] = "",
     entries: Annotated[str, Option(help=f"By default {_FULL}, or {_QUICK}.")] = "",
-    rounds: Annotated[int | None, Option(min=1, help="By default 5, or 2.")] = None,
+    rounds: Annotated[int | None, Option(min=1, help="That count: by default 5, or 1.")] = None,
     seconds: Annotated[
         int | None, Option(min=1, help="Of a round: by default 2, or 1.")
     ] = None,
@@ -61,7 +61,7 @@ def compare(
     plan = Plan(
         contenders={size: _chosen(contenders, CONTENDERS) or _usual(size) for size in sizes},
         works=[_WORKS[name] for name in _chosen(only, _WORKS) or _WORKS],
-        rounds=rounds or (2 if quick else 5),
+        rounds=rounds or (1 if quick else 5),
         seconds=seconds or (1 if quick else 2),
         closely=not only,
     )
