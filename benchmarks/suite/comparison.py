@@ -128,7 +128,8 @@ class Comparison:
     def _note_memory(self, runners: Sequence[Runner]) -> None:
         """Note what each takes with as many entries as were stored, if it was not noted."""
         for runner in runners:
-            self._memory.setdefault(runner.contender.name, runner.server.memory())
+            with self._noting(runner.contender, "memory"):
+                self._memory.setdefault(runner.contender.name, runner.server.memory())
 
     def _look_closely(self, runner: Runner) -> None:
         """Measure what a contender takes, and how soon it answers at half of its load."""
@@ -144,17 +145,17 @@ class Comparison:
                     burst = runner.pace(drawn, half, seconds)
                     latency = Latency(entries, work.name, contender.name, *burst)
                     self._results.latencies.append(latency)
-        self._results.footprints.append(
-            Footprint(
+        with self._noting(contender, "memory after all work"):
+            footprint = Footprint(
                 entries,
                 contender.name,
                 runner.ready,
-                self._memory[contender.name],
+                self._memory.get(contender.name, 0),
                 runner.server.memory(),
                 runner.stored,
                 runner.imported,
             )
-        )
+            self._results.footprints.append(footprint)
 
     @contextmanager
     def _noting(self, contender: Contender, what: str) -> Iterator[None]:

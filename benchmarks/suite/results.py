@@ -74,7 +74,7 @@ class Footprint:
 
     `memory` is what it has once it was asked for so many entries in all ways, `grown` after
     all work, with what that has added and changed. `stored` is in bytes on the disk before
-    it, `imported` in entries a second; 0 is nothing.
+    it, `imported` in entries a second; 0 is nothing, or was not measured.
     """
 
     entries: int
