@@ -1,6 +1,6 @@
 """`myapp`, or `python -m myapp`: the command line; Ctrl-C ends it even while it is imported."""
 
-from myapp.infrastructure.lasting import lasting_objects
+from myapp.infrastructure.garbage import lasting_objects
 from myapp.infrastructure.server.signals import leaving_quietly
 
 

@@ -59,10 +59,11 @@ def told_of(
 ) -> HandledRequest:
     """Answer what may be told: a path may hold a tag, and what is no id may hold anything."""
     route = _route_of(scope)
-    path = None if route else _beginning(path_of(HTTPConnection(scope)))
-    entry_id: str | None = scope["path_params"].get("id") if route else None
-    if entry_id is not None and not _ID.fullmatch(entry_id):
-        entry_id = None
+    path = entry_id = None
+    if route is None:
+        path = _beginning(path_of(HTTPConnection(scope)))
+    elif (given := scope["path_params"].get("id")) and _ID.fullmatch(given):
+        entry_id = given
     client: tuple[str, int] | None = scope.get("client")
     return HandledRequest(
         scope["method"],

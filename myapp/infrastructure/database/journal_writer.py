@@ -18,7 +18,7 @@ from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.folder_lock import FolderLock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.records import decode, encode_changes
-from myapp.infrastructure.lasting import lasting_objects
+from myapp.infrastructure.garbage import lasting_objects
 
 _COMPACT_BEYOND = 1_000
 _FRAME = 7  # records among many are read while a start opens a frame: 4 microseconds each

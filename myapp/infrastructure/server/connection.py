@@ -109,7 +109,8 @@ class Connection(HttpToolsProtocol):
         else:
             is_begun = before == (_Stage.NOTHING, self._requests - 1)
             self._received = len(data) if is_begun and self._stage is _Stage.HEAD else 0
-            self._set_deadline()
+            if self._answered is None or self._stage is not _Stage.NOTHING:
+                self._set_deadline()  # else there is one again once it is answered
         self._check_received()
 
     def pause_writing(self) -> None:
@@ -206,7 +207,7 @@ class Connection(HttpToolsProtocol):
             self._in_turn = tuple(others)
             self._answer(following)
         elif self._stage is _Stage.NOTHING:
-            self._set_deadline()
+            self._deadline.set(self.options.keep_alive_timeout)
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -299,6 +300,8 @@ class Connection(HttpToolsProtocol):
     def _be_late(self) -> None:
         """Refuse what has not arrived, unless it is not the client whom it waits for."""
         waits = self._latest is not None and self._latest.waiting_for_100_continue
+        if self._patience() is None:
+            return  # it is the service's turn
         if self._stage in (_Stage.NOTHING, _Stage.END):
             self._close_at_once()
         elif self.flow.read_paused or (self._stage is _Stage.BODY and waits):

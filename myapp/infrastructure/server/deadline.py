@@ -8,7 +8,7 @@ class Deadline:
     """Calls `late` at the moment that was set last, once, if nothing is set until then.
 
     An alarm for a deadline that was put off is set anew only when it rings, since each request
-    puts that of its connection off twice.
+    puts that of its connection off.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, late: Callable[[], None]) -> None:

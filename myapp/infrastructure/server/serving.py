@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
+from myapp.infrastructure.garbage import collect_seldom
 from myapp.infrastructure.server.connection import connections
 from myapp.infrastructure.server.open_files import allow_open_files
 from myapp.infrastructure.server.options import ConnectionOptions
@@ -41,6 +42,7 @@ def serve(
     Raises whatever the application's lifespan raises at its start.
     """
     allow_open_files(options.max_connections)
+    collect_seldom()
     config = uvicorn.Config(
         app,
         http=connections(options, cut_off),
