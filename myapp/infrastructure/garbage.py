@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NEW_OBJECTS = 20_000
+_NEW_OBJECTS = 5_000
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def lasting_objects() -> Iterator[None]:
 
 
 def collect_seldom() -> None:
-    """Look for garbage after so many new objects that a few hundred requests can have them.
+    """Look for garbage after so many new objects that a hundred requests can have them.
 
     Of 16 that wait for the disk each has some 50, more together than the 700 after which
     CPython looks: to walk them all again and again was a fourteenth of a create's time.

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
+from time import sleep
 
 import pytest
 
@@ -257,6 +258,34 @@ def test_a_stream_with_a_body_that_does_not_arrive_ends(impatient: RunningServer
         received = read_all(connection)
 
     assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_an_answer_may_take_longer_than_a_client(impatient: RunningServer) -> None:
+    with connected(impatient) as stream:
+        stream.sendall(head("GET /todo/events"))
+        assert stream.recv(1_024).startswith(b"HTTP/1.1 200 OK\r\n")
+        sleep(1.2)  # twice as long as a connection may be idle
+
+        exchange(impatient, post(DRAFT, ENDING))
+
+        wait_until(lambda: b"event: " in stream.recv(65_536), "the stream goes on")
+
+
+@pytest.mark.parametrize("late", [b"", b"x" * 10], ids=["in time", "before its body came"])
+def test_a_client_that_was_answered_may_take_its_time(
+    launcher: Launcher, settings: dict[str, str], late: bytes
+) -> None:
+    short = {"TODOAPP_HEADER_TIMEOUT": "0.5", "TODOAPP_BODY_TIMEOUT": "0.5"}
+    server = launcher.serve(settings | short)
+    with connected(server) as connection:
+        connection.sendall(head("GET /todo", f"Content-Length: {len(late)}"))
+        assert read_answer(connection).status == 200
+        connection.sendall(late)
+        sleep(1.2)  # twice as long as a request may take
+
+        connection.sendall(head("GET /todo"))
+
+        assert read_answer(connection).status == 200
 
 
 def test_a_client_that_does_not_read_its_answers_is_cut_off(impatient: RunningServer) -> None:
