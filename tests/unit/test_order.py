@@ -83,6 +83,23 @@ def test_what_changes_while_an_order_is_prepared_is_taken_in() -> None:
     stored.check()
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+@pytest.mark.parametrize("number", [10, 0])
+def test_no_entry_is_taken_for_another(number: int, is_moved: bool) -> None:
+    entries = list(entries_of(Random(4), number))
+    stored = Stored(entries)
+    stored.check()
+    unknown = new_entry("never stored")
+    after = unknown.change(due=_due(Random(5)), at=NOON) if is_moved else None
+
+    with pytest.raises(LookupError):
+        stored.order.change(unknown, after)
+    with pytest.raises(LookupError):
+        stored.order.change(unknown, unknown.stored(1))
+
+    stored.check()
+
+
 class Stored:
     """Entries that are stored, and an order of them."""
 

@@ -42,20 +42,21 @@ class Order:
                 self._preparing = self._prepare()
 
     def change(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
-        """Take in what has become of an entry."""
+        """Take in what has become of an entry; raises LookupError if it is not there."""
         if not self._prepared:
             self._meanwhile.append((before, after))
             return
-        old = None if before is None else self._place(before)
-        new = None if after is None else self._place(after)
-        if old is not None and old != new:
-            self._part(old).remove(old)
-        if new is None or after is None:
-            return
-        if old == new:
-            self._part(new).replace(new, after)
-        else:
-            self._part(new).add(new, after)
+        if before is not None and after is not None:
+            place = self._place(after)
+            if place == self._place(before):
+                self._part(place).replace(place, before, after)
+                return
+        if before is not None:
+            place = self._place(before)
+            self._part(place).remove(place, before)
+        if after is not None:
+            place = self._place(after)
+            self._part(place).add(place, after)
 
     def walk(self, start: Position | None, *, descending: bool) -> Iterator[TodoEntry]:
         """Answer the entries after a position, in the order or in its reverse."""
@@ -120,12 +121,12 @@ class _Places:
             self._pieces[number : number + 1] = [piece[:_PIECE], piece[_PIECE:]]
             self._bounds.insert(number, self._place(piece[_PIECE - 1]))
 
-    def replace(self, place: _Place, entry: TodoEntry) -> None:
-        number, at = self._find(place)
-        self._pieces[number][at] = entry
+    def replace(self, place: _Place, before: TodoEntry, after: TodoEntry) -> None:
+        number, at = self._find_entry(place, before)
+        self._pieces[number][at] = after
 
-    def remove(self, place: _Place) -> None:
-        number, at = self._find(place)
+    def remove(self, place: _Place, entry: TodoEntry) -> None:
+        number, at = self._find_entry(place, entry)
         del self._pieces[number][at]
         if not self._pieces[number] and self._bounds:
             del self._pieces[number]
@@ -146,6 +147,13 @@ class _Places:
         yield reversed(self._pieces[number][:at])
         for number in reversed(range(number)):
             yield reversed(self._pieces[number])
+
+    def _find_entry(self, place: _Place, entry: TodoEntry) -> tuple[int, int]:
+        """Answer where an entry is; raises LookupError, or another would be taken for it."""
+        number, at = self._find(place)
+        if not any(found is entry for found in self._pieces[number][at : at + 1]):
+            raise LookupError(f"{entry.id} is not where it should be in an order")
+        return number, at
 
     def _find(self, place: _Place) -> tuple[int, int]:
         """Answer where a place is, or would be: in which piece, and where in it."""
