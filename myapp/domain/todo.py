@@ -127,21 +127,13 @@ class TodoEntry:
         **fields: Unpack[TodoFields],
     ) -> Self:
         """Answer a new entry, not stored yet."""
-        at = at if at.tzinfo is UTC else _in_utc("created_at", at)
-        return cls.restore(  # of what is valid now; the constructor takes twice the time
-            (
-                id,
-                normalise_content(content),
-                normalise_notes(fields.get("notes", "")),
-                normalise_tags(fields.get("tags", ())),
-                fields.get("priority", Priority.NONE),
-                fields.get("due"),
-                at if done else None,
-                None,
-                at,
-                at,
-                0,
-            )
+        return cls(
+            id=id,
+            content=content,
+            completed_at=at if done else None,
+            created_at=at,
+            updated_at=at,
+            **fields,
         )
 
     @classmethod

@@ -51,11 +51,6 @@ class Arguments:
         if dependant.response_param_name is not None:
             self._parts.append((dependant.response_param_name, attrgetter("response")))
 
-    @property
-    def names(self) -> list[str]:
-        """What the arguments are called."""
-        return [name for name, _ in self._parts]
-
     def read(self, incoming: Incoming) -> dict[str, Any]:
         """Answer the arguments by their names; they are all there unless anything is wrong."""
         return {name: read(incoming) for name, read in self._parts}
@@ -77,7 +72,7 @@ class _FromPath:
         self._alias = alias
 
     def read(self, incoming: Incoming) -> Any:
-        text = incoming.request.scope["path_params"][self._alias]
+        text = incoming.request.path_params[self._alias]
         value, errors = self._validate(text, loc=("path", self._alias))
         incoming.errors.extend(errors)
         return value
@@ -94,7 +89,7 @@ class _ParsedFromPath(_FromPath):
 
     def read(self, incoming: Incoming) -> Any:
         try:
-            return self._parse(incoming.request.scope["path_params"][self._alias])
+            return self._parse(incoming.request.path_params[self._alias])
         except ValueError:
             return super().read(incoming)
 
@@ -191,10 +186,7 @@ def _dependency(part: Dependant) -> tuple[str, Read]:
     """
     if part.name is None or part.call is None or iscoroutinefunction(part.call):
         raise TypeError(f"{part.call} cannot be depended on by this kind of route")
-    function, arguments = part.call, Arguments(part)
-    if arguments.names == [part.request_param_name]:
-        return part.name, lambda incoming: function(incoming.request)
-    return part.name, _Dependency(function, arguments).read
+    return part.name, _Dependency(part.call, Arguments(part)).read
 
 
 def _check_wishes(dependant: Dependant) -> None:

@@ -5,8 +5,7 @@ import re
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from itertools import count
-from os import urandom
+from secrets import token_hex
 from time import perf_counter
 
 from starlette.exceptions import HTTPException
@@ -70,7 +69,6 @@ class Edge:
         self._origins = origins
         self._observers = observers
         self._trace_id_of = trace_id_of
-        self._numbers = count(int.from_bytes(urandom(7)))  # to ask the system each time is slow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -139,9 +137,7 @@ class Edge:
     def _name(self, headers: Mapping[bytes, bytes]) -> RequestName:
         given = headers.get(b"x-request-id")
         is_sane = given is not None and _SANE_TOKEN.fullmatch(given)
-        request_id = (
-            given.decode("ascii") if given and is_sane else f"{next(self._numbers):016x}"
-        )
+        request_id = given.decode("ascii") if given and is_sane else token_hex(8)
         return RequestName(request_id, self._trace_id_of(headers))
 
 

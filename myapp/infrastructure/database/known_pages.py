@@ -18,7 +18,7 @@ class KnownPages:
 
     def get(self, query: TodoQuery) -> Page | None:
         """Answer the page as it was found last, if it is kept."""
-        return self._pages.get(query) if query.start is None else None
+        return self._pages.get(query)
 
     def keep(self, query: TodoQuery, page: Page) -> None:
         """Keep what was found, if it is a first page, and none that takes much memory."""

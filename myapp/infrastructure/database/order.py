@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain, islice
 from typing import Any
+from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
-from myapp.domain.todo_entry_repository import Position, Sort
+from myapp.domain.todo_entry_repository import Position, Sort, SortKey
 
 _PIECE = 32
 _AT_ONCE = 1_000  # entries, which takes some milliseconds
@@ -64,7 +65,7 @@ class Order:
             pass
         parts, place = [self._keyed, self._unkeyed], None
         if start is not None:
-            place = start.key is None, start.key, start.id.int
+            place = _place(start.key, start.id)
             parts = parts[parts.index(self._part(place)) :]
         return chain.from_iterable(_runs(parts, place, descending=descending))
 
@@ -88,8 +89,7 @@ class Order:
         self._entries, self._meanwhile = [], []
 
     def _place(self, entry: TodoEntry) -> _Place:
-        key = self._key(entry)
-        return key is None, key, entry.id.int
+        return _place(self._key(entry), entry.id)
 
     def _part(self, place: _Place) -> "_Places":
         has_no_key, _, _ = place
@@ -168,3 +168,7 @@ def _runs(
     for part in parts:
         yield from part.before(place) if descending else part.after(place)
         place = None
+
+
+def _place(key: SortKey, entry_id: UUID) -> _Place:
+    return key is None, key, entry_id.int

@@ -299,9 +299,9 @@ class Connection(HttpToolsProtocol):
 
     def _be_late(self) -> None:
         """Refuse what has not arrived, unless it is not the client whom it waits for."""
-        waits = self._latest is not None and self._latest.waiting_for_100_continue
         if self._patience() is None:
             return  # it is the service's turn
+        waits = self._latest is not None and self._latest.waiting_for_100_continue
         if self._stage in (_Stage.NOTHING, _Stage.END):
             self._close_at_once()
         elif self.flow.read_paused or (self._stage is _Stage.BODY and waits):
