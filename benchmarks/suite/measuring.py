@@ -1,5 +1,6 @@
-"""The run: all sizes, one after the other, with what the contenders share."""
+"""The run: everybody who takes part, and what they share."""
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +14,9 @@ from benchmarks.suite.contenders import json_server, pocketbase
 from benchmarks.suite.contenders.catalogue import CONTENDERS, Surroundings
 from benchmarks.suite.contenders.constants import usual_lengths
 from benchmarks.suite.processes import Cores, held_to
+from benchmarks.suite.questions import Questions
 from benchmarks.suite.results import Results, this_machine
+from benchmarks.suite.runner import Entrant
 from myapp.domain.todo import TodoEntry
 from tests.postgresql_server import PostgresqlServer, running_postgresql
 from tests.realistic_entries import realistic_entries
@@ -39,14 +42,20 @@ def measure(plan: Plan, keep: Callable[[Results], None]) -> Results:
             return stack.enter_context(running_postgresql(fsync=True))
 
         lengths = usual_lengths(_entries(_ENTRIES_FOR_LENGTHS), folder / "lengths", cores.first)
-        for size, names in plan.contenders.items():
-            contenders = [
-                CONTENDERS[name].make(
-                    name, Surroundings(folder / str(size) / name, lengths, postgresql)
-                )
-                for name in names
-            ]
-            Comparison(plan, contenders, _entries(size), cores, results, keep).run()
+        asked = {size: Questions(_entries(size)) for size in plan.contenders}
+        gc.freeze()  # or latencies have pauses in which garbage is looked for in all of them
+
+        def entrant(name: str, size: int) -> Entrant:
+            surroundings = Surroundings(folder / str(size) / name, lengths, postgresql)
+            return Entrant(CONTENDERS[name].make(name, surroundings), asked[size])
+
+        entrants = [
+            entrant(name, size)
+            for name in CONTENDERS  # with few entries and many, one after the other
+            for size, names in plan.contenders.items()
+            if name in names
+        ]
+        Comparison(plan, cores, results, keep).run(entrants)
     return results
 
 

@@ -93,7 +93,7 @@ class Questions:
     """Questions about entries; those of the same work and number are always the same."""
 
     def __init__(self, entries: Sequence[TodoEntry]) -> None:
-        self._entries = entries
+        self.entries = entries
         self._new = list(realistic_entries(_NEW, seed=0))
 
     def draw(self, work: Work, number: int, count: int) -> Sequence[Question]:
@@ -104,7 +104,7 @@ class Questions:
     def _drawn(self, work: Work, chance: Random, count: int) -> Iterator[Question]:
         kinds = chance.choices([*work.shares], [*work.shares.values()], k=count)
         for number, kind in enumerate(kinds):
-            entry = chance.choice(self._entries)
+            entry = chance.choice(self.entries)
             match kind:
                 case Kind.GET:
                     yield Question(kind, entry)
@@ -112,7 +112,7 @@ class Questions:
                     yield Question(kind, entry, chance.choice(_ORDERS))
                 case Kind.RARE:
                     while len(entry.content) < 34:
-                        entry = chance.choice(self._entries)
+                        entry = chance.choice(self.entries)
                     yield Question(kind, entry, entry.content[2:32].strip())
                 case Kind.COMMON:
                     yield Question(kind, entry, chance.choice(_COMMON))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from benchmarks.suite.contenders.catalogue import CEILING
-from benchmarks.suite.results import Latency, Rate, Results
+from benchmarks.suite.results import Footprint, Latency, Rate, Results
 
 _HEADING = (
     f"{'entries':>9}  {'work':9} {'contender':20} {'a second':>9} {'spread':>6} {'ceiling':>8}"
@@ -22,7 +22,7 @@ def table(results: Results) -> str:
 
 
 def _rates(results: Results) -> Iterator[str]:
-    for rate in results.rates:
+    for rate in sorted(results.rates, key=_entries):
         ratio = results.ratio(rate.entries, rate.work, rate.contender, CEILING)
         latency = results.latency(rate.entries, rate.work, rate.contender)
         yield _line(rate, ratio) + _half(latency)
@@ -44,13 +44,17 @@ def _footprints(results: Results) -> Iterator[str]:
     if results.footprints:
         yield ""
         yield _FOOTPRINTS
-    for taken in results.footprints:
+    for taken in sorted(results.footprints, key=_entries):
         imported = f"{taken.imported:,.0f}" if taken.imported else "-"
         yield (
             f"{taken.entries:9,}  {taken.contender:20} {taken.seconds:8.2f}"
             f" {taken.memory / 1e6:10.1f} {taken.grown / 1e6:10.1f}"
             f" {taken.stored / taken.entries:12.0f} {imported:>11}"
         )
+
+
+def _entries(measured: Rate | Footprint) -> int:
+    return measured.entries
 
 
 def _noted(title: str, notes: Sequence[str]) -> Iterator[str]:

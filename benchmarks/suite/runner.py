@@ -13,7 +13,7 @@ import uvloop
 from benchmarks.suite import load
 from benchmarks.suite.contenders.contender import Contender
 from benchmarks.suite.processes import Server, worked
-from benchmarks.suite.questions import Question, Work
+from benchmarks.suite.questions import Question, Questions, Work
 
 _CHECKED = 3
 
@@ -28,19 +28,39 @@ class Seen(NamedTuple):
     helped: float
 
 
+class Entrant(NamedTuple):
+    """A contender, and what it is asked about the entries that it is to have."""
+
+    contender: Contender
+    questions: Questions
+
+    @property
+    def size(self) -> int:
+        """How many entries those are."""
+        return len(self.questions.entries)
+
+    def __str__(self) -> str:
+        return f"{self.size:,} entries: {self.contender.name}"
+
+
 @dataclass(frozen=True)
 class Runner:
-    """A contender and its server, and what was seen before.
+    """An entrant and its server, and what was seen before.
 
     `ready` has the seconds of each start until it was ready; `stored` is in bytes, and
     `imported` in entries a second.
     """
 
-    contender: Contender
+    entrant: Entrant
     server: Server
     ready: list[float]
     stored: int
     imported: float
+
+    @property
+    def contender(self) -> Contender:
+        """The contender that runs."""
+        return self.entrant.contender
 
     @contextmanager
     def resting_afterwards(self) -> Iterator[None]:

@@ -72,12 +72,11 @@ def targets() -> Iterator[Target]:
 def growth(results: Results, work: str, contender: str) -> float | None:
     """Answer how many times what it costs with few entries it costs with many.
 
-    Costs are relative to the ceiling's at the same time, so that a machine that has become
-    slower meanwhile does not count.
+    In a run that has both they were asked in turn.
     """
-    few = results.ratio(SMALL, work, contender, CEILING)
-    many = results.ratio(LARGE, work, contender, CEILING)
-    return few / many if few and many else None
+    few = results.rate(SMALL, work, contender)
+    many = results.rate(LARGE, work, contender)
+    return few.median / many.median if few and many else None
 
 
 def _of_the_ceiling(work: str, contender: str, figure: float) -> Target:
