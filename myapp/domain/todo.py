@@ -284,13 +284,17 @@ def normalise_tags(tags: Collection[str]) -> tuple[str, ...]:
     return different
 
 
-@lru_cache(maxsize=4_096)  # few tags on many entries: shared, and checked once
 def normalise_tag(text: str) -> str:
     """Answer the tag as it is kept: 1 to TAG_MOST code points that fit into a URL's path.
 
     White space and commas separate tags elsewhere, slashes separate segments of a path,
     and "." and ".." are segments that a client's URL library would walk (RFC 3986, 5.2.4).
     """
+    # What is longer may be a tag in a megabyte of white space: that is not to be remembered.
+    return _known_tag(text) if len(text) <= TAG_MOST else _checked_tag(text)
+
+
+def _checked_tag(text: str) -> str:
     tag = normalise(text, field="tags", most=TAG_MOST)
     if not tag:
         raise InvalidValue("tags", "a tag must not be empty")
@@ -300,6 +304,10 @@ def normalise_tag(text: str) -> str:
         rule = "a tag must not contain white space, commas, slashes or backslashes"
         raise InvalidValue("tags", rule)
     return tag
+
+
+# Few tags on many entries: shared, and checked once.
+_known_tag = lru_cache(maxsize=4_096)(_checked_tag)
 
 
 def _updated(at: datetime) -> datetime:

@@ -1,11 +1,13 @@
 """Which names the service goes by: a page whose own name leads here gets nothing."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from myapp.infrastructure.api.hosts import Hosts
 from tests.api.answers import assert_problem
 from tests.api.applications import build_app, open_client
 
@@ -96,3 +98,14 @@ def test_a_star_stands_for_any_name_that_is_one(tmp_path: Path) -> None:
     with open_client(app) as client:
         for host, status in (("whatever.example:1", 200), ("10.1.2.3", 200), ("a b", 421)):
             assert client.get("/todo", headers={"Host": host}).status_code == status
+
+
+def test_what_nobody_is_called_is_not_remembered() -> None:
+    hosts = Hosts(["localhost"])
+    tracemalloc.start()
+    try:
+        assert not any(hosts.include(b"a" * length) for length in range(200_000, 200_005))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000

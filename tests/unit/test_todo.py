@@ -1,5 +1,6 @@
 """The todo entry: what may be one, and how it changes."""
 
+import tracemalloc
 import unicodedata
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
@@ -496,3 +497,14 @@ def test_an_entry_stored_under_other_rules_is_restored_as_it_was() -> None:
         (ID, content, "", tags, Priority.LOW, None, None, None, NOON, LATER, 17)
     )
     assert (restored.content, restored.tags, restored.revision) == (content, tags, 17)
+
+
+def test_white_space_around_a_tag_is_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for length in range(1_000_000, 1_000_005):
+            assert normalise_tag(" " * length + "a") == "a"
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000

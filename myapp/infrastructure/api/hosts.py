@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
+from myapp.infrastructure.api.remembering import remembering
+
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::\d{0,5})?")
-_HOSTS_KNOWN = 256
 
 
 class Hosts:
@@ -20,7 +20,7 @@ class Hosts:
         self._any = "*" in names
         self._names = {_plain(name) for name in names}
         self._domains = tuple(_plain(name[1:]) for name in names if name.startswith("*."))
-        self.include = lru_cache(_HOSTS_KNOWN)(self._include)
+        self.include = remembering(self._include)
 
     def _include(self, host: bytes) -> bool:
         """Whether one is what a Host header has; its port does not matter."""

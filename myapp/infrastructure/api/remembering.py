@@ -11,13 +11,13 @@ Answer = TypeVar("Answer")
 
 
 def remembering(function: Callable[[bytes], Answer]) -> Callable[[bytes], Answer]:
-    """Answer the same function of a query, which remembers what it has answered to short ones.
+    """Answer the same function of bytes, which remembers what it has answered to short ones.
 
     What it answers may not be changed. What it raises is not remembered.
     """
     remembered = lru_cache(_KEPT)(function)
 
-    def answer(query: bytes) -> Answer:
-        return (remembered if len(query) <= _LONGEST else function)(query)
+    def answer(sent: bytes) -> Answer:
+        return (remembered if len(sent) <= _LONGEST else function)(sent)
 
     return answer
