@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from myapp.infrastructure.database.options import StorageOptions
+from myapp.infrastructure.database.sql.connection import Steps
+from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
 from myapp.infrastructure.database.sql.opening import connected
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
 from myapp.infrastructure.database.storage import open_archive, open_storage
-from tests.contract.entries import LATER, new_entry
+from tests.contract.entries import LATER, entries_of, new_entry
 from tests.saving import save_all
 from tests.storages import STORAGE_URLS
 
@@ -54,6 +56,29 @@ async def test_nothing_is_wrong_with_a_history_that_was_cut_short(url: str) -> N
     async with open_storage(url) as repository:
         await repository.history.forget(keep=1, receipts_before=LATER)
     assert await check_after(url) == []
+
+
+async def test_nothing_is_wrong_if_several_changes_of_an_entry_were_forgotten(url: str) -> None:
+    async with open_storage(url) as repository:
+        (changed,) = [e for e in await entries_of(repository) if e.completed_at]
+        await repository.save(changed.reopen(at=LATER))
+        await repository.history.forget(keep=1, receipts_before=LATER)
+    assert await check_after(url) == []
+
+
+async def test_all_is_told_that_a_database_finds_wrong_with_itself(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [f"A row is missing from index {number}." for number in range(101)]
+
+    def flaws(_dialect: Dialect) -> Steps[Sequence[str]]:
+        yield from ()
+        return told
+
+    for dialect in (Sqlite, Postgresql):
+        monkeypatch.setattr(dialect, "flaws", flaws)
+    found = await check_after(url, "UPDATE todo_store SET entries_open = 1")
+    assert found == [*told, "The store counts other entries than there are."]
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,13 @@ _STORE = select(todo_store.c.entries, todo_store.c.open_entries, todo_store.c.re
 _before = todo_change.alias("before")
 _HISTORY_FLAWS = {
     "Some changes do not have the state before them.": select(todo_change.c.revision)
-    .select_from(todo_change.outerjoin(_before, _before.c.revision == todo_change.c.previous))
+    .select_from(
+        todo_change.join(todo_store, true()).outerjoin(
+            _before, _before.c.revision == todo_change.c.previous
+        )
+    )
     .where(
+        todo_change.c.revision > todo_store.c.history_begin,
         todo_change.c.previous.is_not(None),
         _before.c.next.is_distinct_from(todo_change.c.revision),
     ),
@@ -78,7 +83,7 @@ def flaws(dialect: Dialect) -> Steps[Sequence[str]]:
     last = 0
     while rows := (yield Step(_NEXT, [{"last": last}])):
         for row in rows:
-            found += islice(_flaws_of(row), _FLAWS_MOST - len(found))
+            found += islice(_flaws_of(row), max(0, _FLAWS_MOST - len(found)))
             carried = row["tags"].split()
             is_open = row["completed_at"] is None
             tags.update(carried)
