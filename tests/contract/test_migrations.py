@@ -1,7 +1,9 @@
 """The schema of the SQL storages: what makes it, what changes it, and who may work on it."""
 
 import asyncio
+import errno
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,12 @@ from myapp.domain.errors import HistoryForgotten
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
-from myapp.infrastructure.database.errors import StorageOutdated, UnsupportedStorage
+from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.errors import (
+    StorageOutdated,
+    StorageUnusable,
+    UnsupportedStorage,
+)
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql import migrating, migrations, sqlite_file
 from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA, metadata
@@ -204,6 +211,26 @@ async def test_a_file_is_migrated_when_it_is_opened_and_a_copy_stays_beside_it(
     copy_url = f"sqlite:///{copy}"
     assert (await open_archive(copy_url).status()).schema == SCHEMA
     assert await _entries_in(copy_url) == stored
+
+
+async def test_a_file_that_cannot_be_copied_is_not_migrated_and_nothing_is_left_behind(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    stored = await _filled(sqlite_url)
+    with _later_release(tmp_path, _NEXT):
+        with pytest.MonkeyPatch.context() as patching:
+            patching.setattr(Disk, "replace", _find_no_room)
+            for _ in range(2):
+                with pytest.raises(StorageUnusable, match="No space left"):
+                    await _entries_in(sqlite_url)
+        assert [path.name for path in tmp_path.glob("todos.db*")] == ["todos.db"]
+        assert (await open_archive(sqlite_url).status()).schema == SCHEMA
+        assert await _entries_in(sqlite_url) == stored
+    assert [path.name for path in tmp_path.glob("todos.db.*")] == [f"todos.db.schema-{SCHEMA}"]
+
+
+def _find_no_room(_disk: Disk, _source: Path, _target: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_a_new_file_and_one_that_is_not_migrated_get_no_copy(

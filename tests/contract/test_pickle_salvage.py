@@ -1,10 +1,13 @@
 """What a check and a salvage tell of a journal: whole, cut short, or hardly begun."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from myapp.infrastructure.database.archive import REVISIONS_APART
+from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, frame
 from myapp.infrastructure.database.pickle_salvage import Report, check, salvage
@@ -87,3 +90,18 @@ async def test_a_journal_that_was_hardly_begun_is_salvaged_as_one_without_entrie
     assert report == Report(journal, 0, REVISIONS_APART, unreadable=0)
     async with open_pickle_storage(tmp_path) as repository:
         assert await entries_of(repository) == []
+
+
+async def test_a_salvage_without_room_for_the_old_journal_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_some(disk: Disk, descriptor: int, data: bytes, offset: int) -> None:
+        os.pwrite(descriptor, data[:10], offset)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    journal = await _fill(tmp_path)
+    before = sorted(tmp_path.iterdir()), journal.read_bytes()
+    monkeypatch.setattr(Disk, "write", write_some)
+    with pytest.raises(OSError, match="No space left"):
+        salvage(tmp_path)
+    assert (sorted(tmp_path.iterdir()), journal.read_bytes()) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from myapp.infrastructure.database import disk as disk_module
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, whole_file
 
 _FULL = 51
 
@@ -68,3 +68,26 @@ def test_a_sync_that_failed_is_not_tried_in_another_way(
     with pytest.raises(OSError, match="Input/output error"):
         _sync(tmp_path / "file")
     assert calls == ["full"]
+
+
+def test_a_file_gets_its_name_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with whole_file(path, Disk()) as partial:
+        partial.write_bytes(b"content")
+        assert not path.exists()
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == b"content"
+
+
+def test_of_a_file_that_could_not_be_written_nothing_stays(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        with whole_file(tmp_path / "file", Disk()) as partial:
+            partial.write_bytes(b"con")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_a_killed_process_has_begun_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "file.partial").write_bytes(b"of another content")
+    with whole_file(tmp_path / "file", Disk()) as partial:
+        assert partial.read_bytes() == b""

@@ -3,7 +3,8 @@
 import errno
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
@@ -82,3 +83,20 @@ def unused(path: Path) -> Path:
         candidate = path.with_name(f"{path.name}-{number}")
         number += 1
     return candidate
+
+
+@contextmanager
+def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
+    """Answer an empty file, to be written and synced, that gets the path's name at the end.
+
+    Whatever fails removes it: nothing that is not whole is to be taken for what it is not.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    os.close(disk.create(partial))
+    try:
+        yield partial
+        disk.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    disk.sync_folder(path.parent)

@@ -55,7 +55,7 @@ class PickleArchive(Archive):
         path = self._folder / JOURNAL
         disk = Disk()
         try:
-            make_folder_of((self._folder / JOURNAL).absolute(), disk)
+            make_folder_of(path.absolute(), disk)
             with folder_lock(self._folder):
                 held = self._read() if path.exists() else TodoIndex()
                 if len(held) and not replace:

@@ -9,7 +9,7 @@ from uuid import UUID
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.contents import Contents, encode_all
-from myapp.infrastructure.database.disk import Disk, unused
+from myapp.infrastructure.database.disk import Disk, unused, whole_file
 from myapp.infrastructure.database.folder_lock import folder_lock
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, salvage_frames
 from myapp.infrastructure.database.journal import Journal, replay
@@ -105,10 +105,10 @@ def salvaged(data: bytes, path: Path) -> Salvaged:
 
 
 def _keep(data: bytes, path: Path, disk: Disk) -> None:
-    descriptor = disk.create(path)
-    try:
-        disk.write(descriptor, data, 0)
-        disk.sync(descriptor)
-    finally:
-        os.close(descriptor)
-    disk.sync_folder(path.parent)
+    with whole_file(path, disk) as partial:
+        descriptor = disk.open(partial)
+        try:
+            disk.write(descriptor, data, 0)
+            disk.sync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 from sqlalchemy import Connection, StaticPool, create_engine
 
-from myapp.infrastructure.database.disk import Disk, make_folder_of, unused
+from myapp.infrastructure.database.disk import Disk, make_folder_of, unused, whole_file
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA
@@ -103,12 +103,13 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
 
 def _keep_copy(path: Path, schema: str) -> None:
     copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    # By a connection of its own: one that is changing the file waits for itself for ever.
-    with closing(sqlite3.connect(path)) as file, closing(sqlite3.connect(copy)) as target:
-        target.execute("PRAGMA synchronous = FULL")
-        file.backup(target)
-    Disk().sync_folder(copy.parent)
+    disk = Disk()
+    with whole_file(copy, disk) as partial:
+        # By connections of its own: one that is changing the file waits for itself for ever.
+        with closing(sqlite3.connect(path)) as file:
+            with closing(sqlite3.connect(partial)) as target:
+                target.execute("PRAGMA synchronous = FULL")
+                file.backup(target)
     _log.warning(
         "%s has schema %s: a copy is kept as %s, and it is brought to schema %s",
         path,
