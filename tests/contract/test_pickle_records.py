@@ -174,3 +174,13 @@ def test_records_are_taken_in_the_order_in_which_they_were_stored() -> None:
         contents.take(decode(encode(6, [ENTRY])))
     assert str(caught.value) == "its entries are older than what stands before it"
     assert contents.index.revision == 7
+
+
+def test_a_snapshot_tells_of_some_receipts_at_a_time() -> None:
+    contents = Contents()
+    keys = [f"{number:04}" for number in range(2_500)]
+    contents.put([], [replace(RECEIPT, key=key) for key in keys], 3)
+    records = [decode(payload) for payload in contents.snapshot(3).payloads()]
+    assert max(len(record.receipts) for record in records) == 1_000
+    assert [receipt.key for record in records for receipt in record.receipts] == keys
+    assert records[-1].revision == 3

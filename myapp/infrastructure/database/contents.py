@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from myapp.domain.change import Change
@@ -12,6 +13,8 @@ from myapp.infrastructure.database.records import Record, encode, encode_changes
 from myapp.infrastructure.database.todo_index import TodoIndex
 
 _CHUNK = 1_000
+
+T = TypeVar("T")
 
 
 class Contents:
@@ -89,7 +92,9 @@ class Snapshot:
         after = [change.after for change in self.changes]
         for chunk in _chunks(after):
             yield encode_changes(chunk[-1].revision, chunk)
-        yield encode_changes(self.revision, [], self.receipts)
+        for receipts in _chunks(self.receipts):
+            yield encode_changes(self.revision, [], receipts)
+        yield encode_changes(self.revision, [])
 
     def _first_states(self) -> Sequence[TodoEntry]:
         """Answer the entries as they were when the history began."""
@@ -108,5 +113,6 @@ def encode_all(revision: int, entries: Sequence[TodoEntry]) -> Iterator[bytes]:
         yield encode(revision, chunk)
 
 
-def _chunks(entries: Sequence[TodoEntry]) -> Iterator[Sequence[TodoEntry]]:
-    return (entries[start : start + _CHUNK] for start in range(0, len(entries), _CHUNK))
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Answer them in parts, none of which keeps all other threads waiting for long."""
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
