@@ -19,7 +19,8 @@ from myapp.application.change_feed import ChangeFeed
 from myapp.domain.errors import StorageUnavailable
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.api import change_schema, event_stream
-from myapp.infrastructure.api.event_stream import CHUNK, HEARTBEAT, EventStreams
+from myapp.infrastructure.api.event_stream import CHUNK, HEARTBEAT, EventFilter, EventStreams
+from myapp.infrastructure.api.problems import MALFORMED_REQUEST, Rejection
 from tests.api.answers import Place, assert_problem, header, number, parameter
 from tests.api.applications import (
     FailingTodoEntryRepository,
@@ -176,6 +177,25 @@ async def test_the_header_says_that_this_is_a_stream_which_nobody_keeps(
         "x-request-id": "mine",
     }
     assert expected.items() <= dict(stream.headers).items()
+
+
+async def test_a_stream_that_was_refused_before_it_could_begin_ends(service: Service) -> None:
+    """Its client may be gone by then, and nobody else would end it."""
+    stream = await EventStreams(service.feed).open(None, EventFilter())
+    refused, sent = asyncio.Event(), list[Message]()
+
+    async def receive() -> Message:
+        refused.set()
+        raise Rejection(MALFORMED_REQUEST, "The body is no body.")
+
+    async def send(message: Message) -> None:
+        await refused.wait()
+        sent.append(message)
+
+    async with asyncio.timeout(PATIENCE):
+        await stream({}, receive, send)
+
+    assert sent[-1]["more_body"] is False
 
 
 async def test_a_stream_tells_first_where_it_begins(service: Service) -> None:

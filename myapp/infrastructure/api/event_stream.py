@@ -14,6 +14,7 @@ from myapp.domain.change import Change, ChangeKind
 from myapp.domain.errors import HistoryForgotten, InvalidValue, StorageUnavailable
 from myapp.domain.todo_history import ChangePage, check_kept
 from myapp.infrastructure.api.change_schema import change_json
+from myapp.infrastructure.api.problems import Rejection
 
 HEARTBEAT = 15.0
 """Seconds after which a client is told how far it has come, if it was told nothing else."""
@@ -143,9 +144,13 @@ class _Events:
 
 
 async def _leave_once_gone(follower: Follower, receive: Receive) -> None:
-    """Let the follower leave when its client goes away, whatever it sends before."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Let the follower leave when its client goes away, whatever it sends before.
+
+    Who is refused because of that, before the answer could begin, might never be heard of.
+    """
+    with suppress(Rejection):
+        while (await receive())["type"] != "http.disconnect":
+            pass
     follower.leave()
 
 
