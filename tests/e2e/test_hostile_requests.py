@@ -129,6 +129,22 @@ def test_a_wish_for_another_protocol_is_not_granted(
         assert read_all(connection) == b""
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        b"GET /health/live HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        head("GET /todo", "Connection: close, Upgrade", "Upgrade: h2c") + HIDDEN,
+    ],
+    ids=["in HTTP/1.0", "in the last request"],
+)
+def test_what_wishes_for_another_protocol_stays_what_it_is(
+    service: RunningServer, wish: bytes
+) -> None:
+    (answer,) = exchange(service, wish)
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+
+
 def test_a_target_with_the_hosts_own_name_is_its_path(service: RunningServer) -> None:
     absolute = head("GET http://LOCALHOST/health/live?", "Connection: close")
 

@@ -38,10 +38,10 @@ class _Transport(asyncio.Transport):
         self.writes.append(bytes(data))
 
 
-def _exchange(transport: _Transport, method: str = "GET") -> Exchange:
+def _exchange(transport: _Transport, method: str = "GET", version: str = "1.1") -> Exchange:
     log = logging.getLogger(__name__)
     scope = _SCOPE.copy()
-    scope["method"] = method
+    scope["method"], scope["http_version"] = method, version
     return Exchange(
         scope=scope,
         transport=transport,
@@ -142,3 +142,20 @@ async def test_content_of_another_length_is_not_begun(content: bytes) -> None:
         await exchange.send({"type": "http.response.body", "body": content, "more_body": False})
 
     assert not transport.writes
+
+
+@pytest.mark.parametrize(
+    ("version", "content"),
+    [("1.1", b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"), ("1.0", b"ab")],
+)
+async def test_an_answer_of_unknown_length_has_chunks_if_the_client_knows_them(
+    version: str, content: bytes
+) -> None:
+    transport = _Transport()
+    exchange = _exchange(transport, version=version)
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+    head = b"".join(transport.writes)
+    await exchange.send({"type": "http.response.body", "body": b"a", "more_body": True})
+    await exchange.send({"type": "http.response.body", "body": b"b", "more_body": False})
+    assert (b"transfer-encoding: chunked\r\n" in head) is (version == "1.1")
+    assert b"".join(transport.writes) == head + content

@@ -230,9 +230,11 @@ class Connection(HttpToolsProtocol):
         The parser would take what follows it for that protocol, be it a body.
         """
         kept = [field for field in self.headers if field[0] != b"upgrade"]
-        request_line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        version = self.parser.get_http_version().encode()
+        request_line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
         head = b"".join([request_line, *(b"%b: %b\r\n" % field for field in kept)])
         self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         return head + b"\r\n" + rest
 
     def _name_target(self, path: bytes, query: bytes) -> None:

@@ -18,6 +18,7 @@ class Exchange(RequestResponseCycle):
     """
 
     is_last = False
+    _ends_by_closing = False
     _head = b""  # until it is sent
     _rejection: Rejection | None = None
 
@@ -57,14 +58,16 @@ class Exchange(RequestResponseCycle):
         self.response_started = True
         length = dict(fields).get(b"content-length")
         has_body = self.scope["method"] != "HEAD" and status not in _WITHOUT_BODY
-        self.chunked_encoding = length is None and has_body
+        is_open_ended = length is None and has_body
+        self.chunked_encoding = is_open_ended and self.scope["http_version"] == "1.1"
+        self._ends_by_closing = is_open_ended and not self.chunked_encoding
         self.expected_content_length = int(length) if length and has_body else 0
         if self.chunked_encoding:
             fields.append((b"transfer-encoding", b"chunked"))
         if not self.keep_alive:
             fields.append((b"connection", b"close"))
         self._head = _head(status, fields)
-        if self.chunked_encoding:  # which may begin much later
+        if is_open_ended:  # and may begin much later
             self._write(b"")
 
     def _send_body(self, message: Any) -> None:
@@ -76,6 +79,8 @@ class Exchange(RequestResponseCycle):
             self._write(chunk + end)
         elif self.scope["method"] == "HEAD":
             self._write(b"")
+        elif self._ends_by_closing:
+            self._write(body)
         else:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (
