@@ -432,5 +432,11 @@ async def test_a_worker_whose_folder_is_gone_tells_of_itself(tmp_path: Path) -> 
     assert found["process_open_fds", "1"] > 0
 
 
+async def test_what_a_worker_could_not_tell_is_not_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "1.json").mkdir()  # which nothing can take the place of
+    await told(Metrics("1.2.3", WorkerPlace(tmp_path, 1)))
+    assert [path.name for path in tmp_path.iterdir()] == ["1.json"]
+
+
 async def test_one_process_alone_has_nobody_to_tell() -> None:
     await Metrics("1.2.3").share_regularly()

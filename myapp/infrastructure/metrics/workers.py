@@ -71,9 +71,15 @@ class Reports:
         return await to_thread(self._read_others)
 
     def _write(self, text: str) -> None:
-        with NamedTemporaryFile("w", dir=self._folder, suffix=".new", delete=False) as file:
-            file.write(text)
-        Path(file.name).replace(self._path(self._number))
+        file = NamedTemporaryFile("w", dir=self._folder, suffix=".new", delete=False)
+        new = Path(file.name)
+        try:
+            with file:
+                file.write(text)
+            new.replace(self._path(self._number))
+        except OSError:  # and a second later there would be another one
+            new.unlink()
+            raise
 
     def _read_others(self) -> Sequence[Report]:
         numbers = {int(path.stem) for path in self._folder.glob("*.json")} - {self._number}
