@@ -47,6 +47,16 @@ def test_the_page_loads_what_the_service_has(
     assert len(asset.content) > 500
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-4", "bytes=99999999-", "items=0-5", "bytes"])
+def test_what_the_page_loads_is_answered_as_a_whole(client: TestClient, wanted: str) -> None:
+    whole = client.get("/docs/swagger-ui/swagger-ui.css")
+
+    part = client.get("/docs/swagger-ui/swagger-ui.css", headers={"Range": wanted})
+
+    assert (part.status_code, part.content) == (200, whole.content)
+    assert "Accept-Ranges" not in part.headers
+
+
 def test_the_stylesheet_loads_nothing_from_elsewhere(client: TestClient) -> None:
     style = client.get("/docs/swagger-ui/swagger-ui.css").text
 

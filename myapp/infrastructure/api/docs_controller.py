@@ -69,8 +69,12 @@ async def docs(request: Request) -> HTMLResponse:
 
 @router.get("/docs/swagger-ui/{file}", include_in_schema=False)
 async def swagger_ui(request: Request, file: str) -> Response:
-    """Answer a file that the page needs."""
-    return await _SWAGGER_UI.get_response(file, request.scope)
+    """Answer a file that the page needs, as a whole: wrong ranges would be no problems."""
+    fields: list[tuple[bytes, bytes]] = request.scope["headers"]
+    request.scope["headers"] = [field for field in fields if field[0] != b"range"]
+    response = await _SWAGGER_UI.get_response(file, request.scope)
+    del response.headers["Accept-Ranges"]
+    return response
 
 
 @router.get(
