@@ -177,6 +177,17 @@ def test_a_query_that_breaks_a_rule_is_refused_with_its_place(
         assert_problem(response, "invalid-input", *map(parameter, names))
 
 
+def test_of_parameters_that_are_given_twice_a_hundred_are_told_and_none_at_length(
+    client: TestClient,
+) -> None:
+    names = ["x" * 5_000, *map(str, range(200))]
+
+    response = client.get("/todo?" + "&".join(f"{name}=&{name}=" for name in names))
+
+    assert len(assert_any_problem(response)["errors"]) == 100
+    assert len(response.content) < 20_000
+
+
 @pytest.mark.parametrize("query", ["", "&", "&&&", "&".join(["priority=none"] * 3_000)])
 def test_an_odd_query_may_still_be_right(client: TestClient, query: str) -> None:
     assert contents(client.get(f"/todo?{query}")) == contents(client.get("/todo"))

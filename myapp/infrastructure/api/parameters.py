@@ -24,10 +24,10 @@ _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 def check_given_once(query: QueryParams) -> None:
     """Raise Rejection if the query has a parameter twice that counts once."""
     counts = Counter(name for name, _ in query.multi_items())
+    names = (name for name, n in counts.items() if n > 1 and name not in _REPEATABLE)
     errors = [
-        InputError(detail="must be given once only", parameter=name)
-        for name, count in counts.items()
-        if count > 1 and name not in _REPEATABLE
+        InputError(detail="must be given once only", parameter=shown(name))
+        for name in islice(names, _ERRORS_SHOWN)
     ]
     if errors:
         raise invalid_input(errors)
