@@ -1,4 +1,4 @@
-"""The storages that keep the contract; a new one joins by a line in STORAGES."""
+"""The storages that keep the contract; a new one joins by a line in STORAGE_URLS."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -34,9 +34,7 @@ def _persistent(name: str) -> Storage:
 
 STORAGES = {
     "in-memory": Storage(_open_in_memory, persists=False),
-    "pickle": _persistent("pickle"),
-    "sqlite": _persistent("sqlite"),
-    "postgresql": _persistent("postgresql"),
+    **{name: _persistent(name) for name in STORAGE_URLS},
 }
 
 PERSISTENT = {name: storage for name, storage in STORAGES.items() if storage.persists}
