@@ -336,7 +336,7 @@ HEADERS_TOO_LARGE = ProblemType(
     "headers-too-large",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "The headers are too large, or too many",
-    "The head of a request has 64 KiB and 100 header fields at most, unless whoever runs the"
+    "The head of a request has 256 KiB and 100 header fields at most, unless whoever runs the"
     " service has set another limit.",
     "The head of the request has more than 262144 bytes.",
 )
