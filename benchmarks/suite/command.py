@@ -39,9 +39,7 @@ def compare(
     ] = "",
     entries: Annotated[str, Option(help=f"By default {_FULL}, or {_QUICK}.")] = "",
     rounds: Annotated[int | None, Option(min=1, help="That count: by default 5, or 1.")] = None,
-    seconds: Annotated[
-        int | None, Option(min=1, help="Of a round: by default 2, or 1.")
-    ] = None,
+    seconds: Annotated[int, Option(min=1, help="Of a round.")] = 1,
     into: Annotated[
         Path | None,
         Option(help="A folder: by default docs if nothing was left out, or artifacts."),
@@ -62,7 +60,7 @@ def compare(
         contenders={size: _chosen(contenders, CONTENDERS) or _usual(size) for size in sizes},
         works=[_WORKS[name] for name in _chosen(only, _WORKS) or _WORKS],
         rounds=rounds or (1 if quick else 5),
-        seconds=seconds or (1 if quick else 2),
+        seconds=seconds,
         closely=not only,
     )
     is_full = not (quick or only or contenders or entries)
