@@ -146,7 +146,8 @@ class _Events:
 async def _leave_once_gone(follower: Follower, receive: Receive) -> None:
     """Let the follower leave when its client goes away, whatever it sends before.
 
-    Who is refused because of that, before the answer could begin, might never be heard of.
+    One whose request is refused before the answer could begin counts as gone: whether it
+    goes, nobody would be told any more.
     """
     with suppress(Rejection):
         while (await receive())["type"] != "http.disconnect":
