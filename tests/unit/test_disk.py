@@ -87,7 +87,10 @@ def test_of_a_file_that_could_not_be_written_nothing_stays(tmp_path: Path) -> No
     assert [*tmp_path.iterdir()] == []
 
 
-def test_what_a_killed_process_has_begun_is_begun_anew(tmp_path: Path) -> None:
-    (tmp_path / "file.partial").write_bytes(b"of another content")
-    with whole_file(tmp_path / "file", Disk()) as partial:
-        assert partial.read_bytes() == b""
+def test_of_two_who_write_a_file_at_once_the_last_one_has_written_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with whole_file(path, Disk()) as last, whole_file(path, Disk()) as first:
+        first.write_bytes(b"first")
+        last.write_bytes(b"last")
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == b"last"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
@@ -87,12 +88,13 @@ def unused(path: Path) -> Path:
 
 @contextmanager
 def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
-    """Answer an empty file, to be written and synced, that gets the path's name at the end.
+    """Answer an empty file, to be written and synced, that takes the path's place at the end.
 
-    Whatever fails removes it: nothing that is not whole is to be taken for what it is not.
+    Only its owner may read it. Whatever fails removes it and leaves the path as it was.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    os.close(disk.create(partial))
+    descriptor, name = mkstemp(".partial", f".{path.name[:100]}.", path.parent)
+    os.close(descriptor)
+    partial = Path(name)
     try:
         yield partial
         disk.replace(partial, path)

@@ -2,13 +2,12 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from myapp.infrastructure.database.disk import Disk
+from myapp.infrastructure.database.disk import Disk, whole_file
 from myapp.infrastructure.transfer.errors import FileRefused
 
 
@@ -48,20 +47,16 @@ def partial_file(path: Path, *, force: bool) -> Iterator[PartialFile]:
     """
     path = path.resolve()  # a link goes on to lead to where it leads
     _check_free(path, force)
-    descriptor, name = tempfile.mkstemp(".partial", f".{path.name[:100]}.", path.parent)
-    partial, file = Path(name), open(descriptor, "wb")
-    try:
-        yield PartialFile(partial, file)
-        file.close()
-        _check_free(path, force)
-        Disk().replace(partial, path)
-    except BaseException:
-        with suppress(OSError):  # of writing what is left over, which is of no use now
+    with whole_file(path, Disk()) as partial:
+        file = open(partial, "wb")
+        try:
+            yield PartialFile(partial, file)
             file.close()
-        with suppress(FileNotFoundError):
-            partial.unlink()
-        raise
-    Disk().sync_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):  # of writing what is left over, which is of no use now
+                file.close()
+            raise
+        _check_free(path, force)
 
 
 def _check_free(path: Path, force: bool) -> None:
