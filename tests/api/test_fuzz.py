@@ -78,6 +78,7 @@ def _assert_answered(response: Response) -> None:
 @pytest.mark.parametrize(("method", "path"), _OPERATIONS)
 @given(kind=_kinds, value=_values | st.dictionaries(_fields, _values, max_size=4) | _almost)
 @example(kind="postgresql", value={"content": "\ud800", "\udfff": float("nan")})
+@example(kind="pickle", value={"None": 1, "a.py": 1, "Traceback": 1})
 @_shared
 def test_any_json_value_is_answered(
     clients: Clients, kind: str, method: str, path: str, value: object
