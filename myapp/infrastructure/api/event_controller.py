@@ -35,11 +35,11 @@ _EXAMPLE = (
 )
 
 
-def _parse_last_event_id(lines: Sequence[str]) -> Sequence[int]:
-    """Answer the revision, alone, that the only line of the field has; raises ValueError."""
+def _parse_last_event_id(lines: Sequence[str]) -> int:
+    """Answer the revision that the only line of the field has; raises ValueError."""
     if len(lines) != 1:
         raise ValueError("must be given once only")
-    return [parse_revision(lines[0])]
+    return parse_revision(lines[0])
 
 
 class EventParameters(BaseModel):
@@ -62,9 +62,8 @@ class EventParameters(BaseModel):
     )
 
 
-# A sequence, since of a single value FastAPI would hand over one of the lines only.
 LastEventId = Annotated[
-    Sequence[int] | None,
+    int | None,
     Parsed(
         _parse_last_event_id,
         {"type": "string", "pattern": "^(0|[1-9][0-9]{0,17})$", "examples": ["17"]},
@@ -113,10 +112,10 @@ async def follow_changes(
     is cut off, and may come again.
     """
     wanted = EventFilter(kinds=frozenset(parameters.kind), tags=frozenset(parameters.tag))
-    if not last_event_id:
+    if last_event_id is None:
         return await streams.open(parameters.since, wanted)
     try:
-        return await streams.open(last_event_id[0], wanted)
+        return await streams.open(last_event_id, wanted)
     except InvalidValue as error:
         wrong = InputError(detail=error.rule, header=_LAST_EVENT_ID)
         raise invalid_input([wrong]) from error

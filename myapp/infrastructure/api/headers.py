@@ -32,10 +32,7 @@ _TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t,]*{_ENTITY_TAG})*[ 
 
 
 class EntityTags(frozenset[str]):
-    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags as written, or just "*".
-
-    FastAPI hands over all lines of a field, not only the first, because this is a set.
-    """
+    """What If-Match or If-None-Match lists (RFC 9110, 13.1): tags as written, or just "*"."""
 
     @property
     def anything(self) -> bool:

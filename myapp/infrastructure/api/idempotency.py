@@ -25,8 +25,8 @@ _BARE = r"([!#-+\--:<-\[\]-~]{1,%d})" % _KEY_MOST  # not what separates, quotes 
 _FIELD = re.compile(rf"[ \t]*(?:{_QUOTED}|{_BARE})[ \t]*")
 
 
-def _parse_key(lines: Sequence[str]) -> Sequence[str]:
-    """Answer the key, alone, that the only line of the field has; raises ValueError."""
+def _parse_key(lines: Sequence[str]) -> str:
+    """Answer the key that the only line of the field has; raises ValueError."""
     found = _FIELD.fullmatch(lines[0]) if len(lines) == 1 else None
     if found is None:
         raise ValueError(
@@ -34,7 +34,7 @@ def _parse_key(lines: Sequence[str]) -> Sequence[str]:
             ' "8e03978e-40d5-43e8-bc93-6894a57f9324"; only simple ones may do without quotes'
         )
     quoted, bare = found.groups()
-    return [bare or re.sub(r"\\(.)", r"\1", quoted)]
+    return bare or re.sub(r"\\(.)", r"\1", quoted)
 
 
 # An example of the parameter would be filled in on the documentation's page, every time.
@@ -44,9 +44,8 @@ _SCHEMA: JsonSchemaValue = {
     "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
 }
 
-# A sequence, since of a single value FastAPI would hand over the first line only.
-KeyLines = Annotated[
-    Sequence[str] | None,
+KeyField = Annotated[
+    str | None,
     Parsed(_parse_key, _SCHEMA),
     Header(
         alias="Idempotency-Key",
@@ -57,9 +56,9 @@ KeyLines = Annotated[
 ]
 
 
-def idempotency_key(request: JsonRequest, key: KeyLines = None) -> IdempotencyKey | None:
+def idempotency_key(request: JsonRequest, key: KeyField = None) -> IdempotencyKey | None:
     """Answer the key that the client has given the request, if any."""
-    return IdempotencyKey(key[0], _digest(request)) if key else None
+    return IdempotencyKey(key, _digest(request)) if key else None
 
 
 Key = Annotated[IdempotencyKey | None, Depends(idempotency_key)]
