@@ -189,8 +189,8 @@ class _Answer:
 
 def _rejection(error: BaseException) -> Rejection:
     if isinstance(error, CancelledError):
-        return Rejection(STOPPING, _STOPPING, headers={"Retry-After": "1"})
+        return Rejection(STOPPING, _STOPPING)
     _log.error("a request failed", exc_info=error)
     if isinstance(error, MemoryError):
-        return Rejection(OVERLOADED, _NO_MEMORY, headers={"Retry-After": "1"})
-    return Rejection(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+        return Rejection(OVERLOADED, _NO_MEMORY)
+    return Rejection(INTERNAL_ERROR)

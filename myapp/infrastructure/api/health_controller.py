@@ -46,7 +46,7 @@ async def ready(readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
     try:
         await readiness.check()
     except ServiceStopping as error:
-        raise Rejection(STOPPING, STOPPING.detail, headers={"Retry-After": "1"}) from error
+        raise Rejection(STOPPING) from error
     except StorageFull as error:
         raise StorageUnavailable(str(error)) from error
     return Health(status="ready")

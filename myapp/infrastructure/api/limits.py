@@ -80,7 +80,7 @@ class Limits:
             if not _is_utf8(sent):
                 return Rejection(MALFORMED_REQUEST, f"The {what} is not UTF-8.")
         if self._served > self._most and scope["path"] not in self._uncounted:
-            return Rejection(OVERLOADED, OVERLOADED.detail, headers={"Retry-After": "1"})
+            return Rejection(OVERLOADED)
         return None
 
 

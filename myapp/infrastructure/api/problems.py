@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY, TodoEntrySchema
 MEDIA_TYPE = "application/problem+json"
 
 _NAME_SHOWN = 200
+_ERRORS_SHOWN = 100
 
 
 class InputError(BaseModel):
@@ -104,24 +106,36 @@ class ProblemType:
 
 
 class Rejection(HTTPException):
-    """A request is answered with a problem, and why."""
+    """A request is answered with a problem, and why.
+
+    If nothing else is told, a client may come again in a second where it is worth trying.
+    """
 
     def __init__(
         self,
         problem_type: ProblemType,
-        detail: str,
+        detail: str = "",
         *,
         headers: Mapping[str, str] | None = None,
         **members: Unpack[Members],
     ) -> None:
-        super().__init__(problem_type.status, detail, headers)
+        if problem_type.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = {"Retry-After": "1", **(headers or {})}
+        super().__init__(problem_type.status, detail or problem_type.detail, headers)
         self.problem_type = problem_type
         self.members = members
 
 
-def invalid_input(errors: Sequence[InputError]) -> Rejection:
-    """Answer the rejection of input with all that is wrong with it."""
-    return Rejection(INVALID_INPUT, "; ".join(map(_summary, errors[:3])), errors=errors)
+def invalid_input(errors: Iterable[InputError]) -> Rejection:
+    """Answer the rejection of input with what is wrong with it: the first hundred of all."""
+    told = list(islice(errors, _ERRORS_SHOWN))
+    return Rejection(INVALID_INPUT, "; ".join(map(_summary, told[:3])), errors=told)
+
+
+def refuse(errors: Iterable[InputError]) -> None:
+    """Raise the rejection of input if anything is wrong with it."""
+    if told := list(islice(errors, _ERRORS_SHOWN)):
+        raise invalid_input(told)
 
 
 def problem_response(connection: HTTPConnection, rejection: Rejection) -> Response:

@@ -369,7 +369,7 @@ def connections(
         Rejection(
             OVERLOADED,
             "As many connections are open as may be at the same time.",
-            headers={"Retry-After": "1", "Connection": "close"},
+            headers={"Connection": "close"},
         ),
     )
     status = HTTPStatus(response.status_code)
