@@ -80,8 +80,10 @@ def test_an_empty_query_asks_for_the_entry_as_it_is(client: TestClient, query: s
     assert client.get(f"{_ENTRY}?{query}").json() == entry
 
 
-def test_a_wrong_id_is_told_before_any_revision(client: TestClient) -> None:
-    assert_problem(client.get("/todo/7?at=x"), "invalid-input", parameter("id"))
+def test_a_wrong_id_is_told_with_a_wrong_revision(client: TestClient) -> None:
+    assert_problem(
+        client.get("/todo/7?at=x"), "invalid-input", parameter("id"), parameter("at")
+    )
 
 
 def test_what_is_older_than_what_is_kept_is_gone(storage_url: str) -> None:

@@ -165,6 +165,10 @@ def test_all_that_is_wrong_with_a_query_is_told_together(client: TestClient) -> 
     assert_problem(response, "invalid-input", *places)
 
 
+def test_tags_with_a_parameter_are_not_all_tags(client: TestClient) -> None:
+    assert_problem(client.get("/tags?done=false"), "invalid-input", parameter("done"))
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -117,15 +117,15 @@ class _FromQuery:
             return None
 
     def _parse_page(self, query: bytes) -> Any:
-        rest, cursor = split_cursor(query)
-        if cursor is None or not self._has_cursor:
+        rest, cursor = split_cursor(query) if self._has_cursor else (query, None)
+        if cursor is None:
             return self._parse(query)
         parameters = self._parse(rest)
         return parameters if parameters.cursor is None else self._parse(query)  # has two
 
     def _parse_anew(self, query: bytes) -> Any:
         parameters = QueryParams(query)
-        check_given_once(parameters)
+        check_given_once(parameters, self._lists)
         given: dict[str, object] = {}
         for name in parameters:
             given[name] = parameters.getlist(name) if name in self._lists else parameters[name]

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from email.message import Message
-from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -16,8 +15,8 @@ from myapp.infrastructure.api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     InputError,
     Rejection,
-    invalid_input,
     pointer,
+    refuse,
     shown,
 )
 
@@ -32,7 +31,6 @@ _TOO_DEEP = f"The body is nested deeper than {_DEEPEST} levels."
 _SURROGATES = "must not contain lone surrogates"
 _OUT_OF_RANGE = "must be a number within range"
 _LONGEST_INTEGER = 18
-_FLAWS_SHOWN = 100
 
 
 class JsonRequest(Request):
@@ -78,9 +76,7 @@ class JsonRequest(Request):
         value = _decode(body)
         if _Flaw.made == made_before and _is_simple(body):
             return value
-        errors = list(islice(_flaws(value, ()), _FLAWS_SHOWN))
-        if errors:
-            raise invalid_input(errors)
+        refuse(_flaws(value, ()))
         return value
 
 

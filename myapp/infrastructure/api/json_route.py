@@ -40,8 +40,8 @@ _JSON = (b"content-type", b"application/json")
 class JsonRoute(APIRoute):
     """A route whose body, if it takes one, is read by JsonRequest.
 
-    A change refuses parameters that it does not know, like any list: `dry_run`, where there
-    is none, would be done for real.
+    It refuses parameters that it does not know: a filter with a typing error would list
+    everything, and a `dry_run`, where there is none, be done for real.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -51,8 +51,7 @@ class JsonRoute(APIRoute):
         self._arguments = Arguments(self.dependant)
         self._to_json = _AS_JSON.get(self.response_model) or _by_model(self.response_model)
         self._status = int(self.status_code or HTTPStatus.OK)
-        takes_parameters = "GET" in (self.methods or ()) or self.dependant.query_params
-        self._refuses_parameters = not takes_parameters
+        self._refuses_parameters = not self.dependant.query_params
 
         async def handle(request: Request) -> Response:
             return await self.answer(JsonRequest(request.scope, request.receive))

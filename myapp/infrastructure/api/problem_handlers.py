@@ -1,8 +1,7 @@
 """How errors become problems: the one place where they are translated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI
@@ -65,7 +64,6 @@ _TYPES: Mapping[type[TodoError], ProblemType] = {
 
 _PARAMETERS = ("at", "since")  # of what the domain checks; all else is in a body
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_ERRORS_SHOWN = 100
 
 _RULES = {
     "extra_forbidden": "is not known here",
@@ -147,9 +145,9 @@ def _methods_of(request: Request) -> list[str]:
     return sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
 
 
-def _input_errors(errors: Sequence[Mapping[str, Any]]) -> list[InputError]:
+def _input_errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[InputError]:
     """Translate what pydantic says; its messages for our own rules carry our errors."""
-    return [_input_error(error["loc"], _rule(error)) for error in islice(errors, _ERRORS_SHOWN)]
+    return (_input_error(error["loc"], _rule(error)) for error in errors)
 
 
 def _rule(error: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from myapp.infrastructure.api.idempotency import Key
 from myapp.infrastructure.api.json_body import MERGE_PATCH
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
-from myapp.infrastructure.api.parameters import AT, revision_asked_for
+from myapp.infrastructure.api.parameters import EntryParameters
 from myapp.infrastructure.api.paths import Id, cursor_of, tell_next, url_of
 from myapp.infrastructure.api.problems import (
     CONTENT_TOO_LARGE,
@@ -171,17 +171,16 @@ async def add_entry(
         304: NOT_MODIFIED,
         **answers(*_READ, TODO_ENTRY_NOT_FOUND, HISTORY_FORGOTTEN),
     },
-    openapi_extra={"parameters": [AT]},
 )
 async def get_entry(
-    request: Request,
     response: Response,
     service: Service,
     id: Id,
+    parameters: Annotated[EntryParameters, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> TodoEntry | Response:
     """Answer the entry, or with `at` what it was when the store had that revision."""
-    entry = await service.get_entry(id, at=revision_asked_for(request))
+    entry = await service.get_entry(id, at=parameters.at)
     tell_state(response, etag(entry.revision))
     return unless_current(if_none_match, response, entry)
 
