@@ -85,7 +85,9 @@ async def compare(work: Mapping[str, Callable[[], Awaitable[None]]]) -> dict[str
 
 async def scrape(url: str, entries: int, place: WorkerPlace | None = None) -> None:
     """Print the milliseconds of a scrape of a full storage, which is asked anew each time."""
-    await open_archive(url).load(_batches(entries), revision=entries)
+    archive = open_archive(url)
+    await archive.migrate()
+    await archive.load(_batches(entries), revision=entries)
     now = count()
     metrics = Metrics("1", place, clock=lambda: float(next(now)))
     for route in range(30):

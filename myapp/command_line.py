@@ -15,9 +15,10 @@ import typer
 from myapp import app as application
 from myapp.domain.errors import TodoError
 from myapp.infrastructure import terminal
-from myapp.infrastructure.database import pickle_salvage
 from myapp.infrastructure.database.archive import Archive, Status
 from myapp.infrastructure.database.errors import StorageDamaged, StorageOpeningError
+from myapp.infrastructure.database.pickle_salvage import Report
+from myapp.infrastructure.database.pickle_salvage import salvage as salvage_journal
 from myapp.infrastructure.database.storage import (
     open_archive,
     open_storage,
@@ -64,13 +65,11 @@ main.add_typer(storage, name="storage")
 
 _SETTINGS = "left out, the one that the settings name"
 _URL = f"The storage's URL; {_SETTINGS}."
-_FOLDER = f"The folder of a pickle storage; {_SETTINGS}."
 _WORKERS = f"How many processes serve; {_SETTINGS.replace('one', 'number')}."
 _FORMAT = "Left out, what the file's name ends in, else jsonl."
 
 Url = Annotated[str | None, typer.Argument(help=_URL, show_default=False)]
 UrlOption = Annotated[str | None, typer.Option("--storage", help=_URL, show_default=False)]
-Folder = Annotated[Path | None, typer.Argument(help=_FOLDER, show_default=False)]
 BackupFile = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
 FormatName = Literal["jsonl", "csv"]
 FormatOption = Annotated[
@@ -110,16 +109,14 @@ def check(url: Url = None, as_json: Json = False) -> None:
 
     A folder is taken for that of a pickle storage. If something is wrong, this exits with 3.
     """
-    if url and "://" not in url:
-        url = pickle_url(Path(url))
-    with _reported(url, as_json) as (place, archive, report):
+    with _reported(_url_of(url), as_json) as (_, archive, report):
         try:
-            problems = list(asyncio.run(archive.check()))
+            found = asyncio.run(archive.check())
         except StorageDamaged as error:
             _fail(str(error), FLAWED)
+        problems, unfinished = list(found.problems), found.unfinished_bytes
         if not problems:  # else not all of it may be readable
             report |= _members(_run(lambda told: copying.arrival(archive, told)))
-        unfinished = _unfinished(place)
         report |= {"unfinished_bytes": unfinished, "problems": problems}
     if unfinished and not as_json:
         print(
@@ -131,13 +128,14 @@ def check(url: Url = None, as_json: Json = False) -> None:
 
 
 @storage.command()
-def salvage(folder: Folder = None) -> None:
-    """Put a new journal with every readable entry in the place of a damaged one."""
-    with _explained():
-        report, old = pickle_salvage.salvage(folder or pickle_folder(load_settings().storage))
-        noun = "entry" if report.entries == 1 else "entries"
-        print(f"{report.path}: {report.entries:,} {noun}, revision {report.revision}")
-        print(f"{report.unreadable:,} bytes could not be read; the old journal is {old}")
+def salvage(url: Url = None, as_json: Json = False) -> None:
+    """Put a new journal with every readable entry in the place of a damaged one.
+
+    A folder is taken for that of a pickle storage. The damaged journal is kept.
+    """
+    with _reported(_url_of(url), as_json) as (place, _, report):
+        found, old = salvage_journal(pickle_folder(place))
+        report |= _members(found) | {"damaged_journal": str(old)}
 
 
 @storage.command()
@@ -285,20 +283,16 @@ def _opened(file: str) -> Iterator[BinaryIO]:
             yield opened
 
 
-def _unfinished(url: str) -> int:
-    """Answer how many bytes at the end of a journal belong to no whole write."""
-    try:
-        folder = pickle_folder(url)
-    except ValueError:  # databases see to that themselves
-        return 0
-    return pickle_salvage.check(folder).unreadable
+def _url_of(place: str | None) -> str | None:
+    """Answer the URL of a place which may be told as the folder of a pickle storage."""
+    return pickle_url(Path(place)) if place and "://" not in place else place
 
 
 def _format(name: FormatName | None, file: str) -> Format:
     return FORMATS[name] if name else format_of(file)
 
 
-def _members(result: Status | Arrived | Fingerprint | Imported) -> dict[str, object]:
+def _members(result: Status | Arrived | Fingerprint | Imported | Report) -> dict[str, object]:
     """Answer what came of something by its names, and a fingerprint by its own."""
     members: dict[str, object] = asdict(result)
     fingerprint = members.pop("fingerprint", None)

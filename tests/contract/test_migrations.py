@@ -22,6 +22,7 @@ from myapp.domain.errors import HistoryForgotten
 from myapp.domain.text import fold
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
+from myapp.infrastructure.database.archive import Findings
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.errors import (
     StorageOutdated,
@@ -326,7 +327,7 @@ async def test_entries_of_former_schemas_are_found_and_so_is_what_they_become(
 ) -> None:
     first, *_ = stored = await _filled_before(url, schema)
     await open_archive(url).migrate()
-    assert await open_archive(url).check() == []
+    assert await open_archive(url).check() == Findings(problems=[])
     async with open_storage(url) as repository:
         for entry in stored:
             for wanted in (entry.content, entry.content[2:32].strip(), entry.content[:4]):

@@ -10,7 +10,7 @@ from myapp.infrastructure.database.archive import REVISIONS_APART
 from myapp.infrastructure.database.disk import Disk
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, frame
-from myapp.infrastructure.database.pickle_salvage import Report, check, salvage
+from myapp.infrastructure.database.pickle_salvage import Report, read, salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import open_pickle_storage
 from tests.contract.entries import LATER, entries_of, new_entry, save
 
@@ -26,14 +26,16 @@ async def _fill(folder: Path) -> Path:
 
 async def test_a_check_tells_what_a_whole_journal_holds(tmp_path: Path) -> None:
     journal = await _fill(tmp_path)
-    assert check(tmp_path) == Report(journal, entries=1, revision=3, unreadable=0)
+    index, unreadable = read(journal)
+    assert (len(index), index.revision, unreadable) == (1, 3, 0)
 
 
 async def test_a_check_tells_how_many_bytes_of_a_torn_tail_there_are(tmp_path: Path) -> None:
     journal = await _fill(tmp_path)
     with journal.open("ab") as file:
         file.write(b"torn")
-    assert check(tmp_path) == Report(journal, entries=1, revision=3, unreadable=4)
+    index, unreadable = read(journal)
+    assert (len(index), index.revision, unreadable) == (1, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ async def test_a_check_tells_where_and_how_a_journal_is_damaged(
     journal[offset] ^= 1
     path.write_bytes(journal)
     with pytest.raises(StorageDamaged) as caught:
-        check(tmp_path)
+        read(path)
     assert str(caught.value).startswith(f"{path} is damaged at offset {told_at}: {reason}. ")
 
 
@@ -61,7 +63,7 @@ async def test_a_check_tells_of_a_frame_that_holds_no_record(tmp_path: Path) -> 
     with path.open("ab") as file:
         file.write(frame(b"no record"))
     with pytest.raises(StorageDamaged) as caught:
-        check(tmp_path)
+        read(path)
     assert str(caught.value).startswith(
         f"{path} is damaged at offset {size}: not a record of todo entries: it is no pickle"
     )
@@ -75,9 +77,10 @@ async def test_a_salvage_tells_what_it_has_saved_and_what_it_could_not_read(
         file.write(b"torn")
     before = journal.read_bytes()
     report, old = salvage(tmp_path)
-    assert report == Report(journal, 1, 3 + REVISIONS_APART, unreadable=4)
+    assert report == Report(1, 3 + REVISIONS_APART, unreadable_bytes=4)
     assert (old, old.read_bytes()) == (tmp_path / "todo.damaged", before)
-    assert check(tmp_path) == Report(journal, 1, report.revision, unreadable=0)
+    index, unreadable = read(journal)
+    assert (len(index), index.revision, unreadable) == (1, report.revision, 0)
 
 
 @pytest.mark.parametrize("size", [0, 1, FRAMES_BEGIN])
@@ -87,7 +90,7 @@ async def test_a_journal_that_was_hardly_begun_is_salvaged_as_one_without_entrie
     journal = await _fill(tmp_path)
     journal.write_bytes(journal.read_bytes()[:size])
     report, _ = salvage(tmp_path)
-    assert report == Report(journal, 0, REVISIONS_APART, unreadable=0)
+    assert report == Report(0, REVISIONS_APART, unreadable_bytes=0)
     async with open_pickle_storage(tmp_path) as repository:
         assert await entries_of(repository) == []
 

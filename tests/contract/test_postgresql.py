@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from myapp.domain.text import fold
 from myapp.domain.todo_entry_repository import TodoQuery
+from myapp.infrastructure.database.archive import Findings
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.text_search import words_in
 from myapp.infrastructure.database.storage import open_archive, open_storage
@@ -106,7 +107,7 @@ async def test_what_a_dump_is_restored_into_finds_phrases_and_goes_on(
         stored = await save_all(repository, *realistic_entries(40))
     url = migrated.create_database(_RESTORED, template="template0")
     migrated.restore_dump(_NAME, _RESTORED)
-    assert await open_archive(url).check() == []
+    assert await open_archive(url).check() == Findings(problems=[])
     assert migrated.execute(_SEARCH_INDEXES, database=_RESTORED).split() == _BOTH_INDEXES
     async with open_storage(url) as repository:
         stored.append(await save(repository, new_entry("one two three four")))

@@ -67,7 +67,9 @@ async def connections(
     """Connections to a database with so many entries that reading all of them is slow."""
     name: str = request.param
     url = STORAGE_URLS[name](tmp_path_factory.mktemp("plans"))
-    await open_archive(url).load(_entries(), revision=ENTRIES)
+    archive = open_archive(url)
+    await archive.migrate()
+    await archive.load(_entries(), revision=ENTRIES)
     path = Path(url.removeprefix("sqlite:///"))
     dialect: Dialect = Sqlite(path) if name == "sqlite" else Postgresql(url)
     async with connected(dialect, StorageOptions()) as opened:

@@ -52,10 +52,10 @@ def test_salvaging_a_whole_storage_keeps_every_entry(
         client.post("/todo", json={"content": "kept"})
     server.stop()
 
-    ended = storage(launcher, settings, "salvage")
+    ended = storage(launcher, settings, "salvage", "--json")
 
     assert (ended.code, ended.err) == (0, "")
-    assert "1 entry" in ended.out
+    assert json.loads(ended.out)["entries"] == 1
     with launcher.serve(settings).client as client:
         assert [entry["content"] for entry in client.get("/todo").json()] == ["kept"]
 

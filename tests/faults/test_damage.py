@@ -22,7 +22,7 @@ from myapp.infrastructure.database.errors import (
 )
 from myapp.infrastructure.database.frames import FRAMES_BEGIN, VERSION
 from myapp.infrastructure.database.pickle_salvage import (
-    check,
+    read,
     salvage,
 )
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
@@ -146,12 +146,12 @@ async def test_salvage_keeps_the_newest_readable_state_of_an_entry_and_knows_rem
 
 async def test_salvage_says_how_many_bytes_it_could_not_read(tmp_path: Path) -> None:
     await _fill(tmp_path)
-    assert salvage(tmp_path)[0].unreadable == 0
+    assert salvage(tmp_path)[0].unreadable_bytes == 0
     lost = frames_in(tmp_path)[1]
     async with opened(tmp_path) as repository:
         await repository.save(todo(5))
     _flip(tmp_path, lost.start)
-    assert salvage(tmp_path)[0].unreadable == lost.end - lost.start
+    assert salvage(tmp_path)[0].unreadable_bytes == lost.end - lost.start
 
 
 async def test_every_salvaged_journal_is_kept_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ async def test_damage_is_found_on_the_command_line_and_salvaged_there(tmp_path: 
     salvaged = await _run("salvage", tmp_path)
     assert salvaged.exit_code == 0
     assert str(tmp_path / "todo.damaged") in salvaged.output
-    assert f"{frame.end - frame.start:,} bytes" in salvaged.output
+    assert f"unreadable bytes  {frame.end - frame.start:,}\n" in salvaged.output
     assert (tmp_path / "todo.damaged").read_bytes() == damaged
 
     again = await _run("check", tmp_path)
@@ -235,7 +235,8 @@ async def test_a_storage_in_use_is_not_salvaged_but_can_be_checked(tmp_path: Pat
         before = _files(tmp_path)
         with pytest.raises(StorageInUse):
             salvage(tmp_path)
-        assert check(tmp_path).entries == 1
+        index, _ = read(tmp_path / JOURNAL)
+        assert len(index) == 1
         assert _files(tmp_path) == before
 
 

@@ -16,7 +16,7 @@ from myapp.domain.todo import NOTES_MOST, TodoEntry
 from myapp.infrastructure.database import frames, records
 from myapp.infrastructure.database.errors import StorageDamaged
 from myapp.infrastructure.database.frames import file_header, frame, salvage_frames
-from myapp.infrastructure.database.pickle_salvage import check, salvage
+from myapp.infrastructure.database.pickle_salvage import read, salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from myapp.infrastructure.database.records import decode, encode, encode_changes
 from tests.contract.entries import entries as some_entries
@@ -48,7 +48,7 @@ async def test_frames_in_another_order_stop_the_start(
     with pytest.raises(StorageDamaged, match="older than what stands before"):
         await entries_in(tmp_path, QuickDisk())
     with pytest.raises(StorageDamaged):
-        check(tmp_path)
+        read(tmp_path / JOURNAL)
 
 
 @pytest.mark.parametrize("again", range(3))
@@ -91,9 +91,10 @@ def test_a_lack_of_memory_is_not_taken_for_damage(
     _put(tmp_path, _changes())
     before = (tmp_path / JOURNAL).read_bytes()
     monkeypatch.setattr(records, "_load", load)
-    for read in (check, salvage):
-        with pytest.raises(MemoryError):
-            read(tmp_path)
+    with pytest.raises(MemoryError):
+        read(tmp_path / JOURNAL)
+    with pytest.raises(MemoryError):
+        salvage(tmp_path)
     assert (tmp_path / JOURNAL).read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from myapp.domain.errors import HistoryForgotten, ReceiptExists, TodoEntryNotFou
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import PAGE_MOST, Receipt
 from myapp.infrastructure.database.frames import VERSION, format_version
-from myapp.infrastructure.database.pickle_salvage import check, salvage
+from myapp.infrastructure.database.pickle_salvage import read, salvage
 from myapp.infrastructure.database.pickle_todo_entry_repository import JOURNAL
 from tests.faults.journals import version_1, version_2, version_3
 from tests.faults.short_ways import MOMENT, all_entries, check_history, opened, todo
@@ -144,8 +144,8 @@ async def test_what_was_there_can_be_changed_and_given_back(held: _Held) -> None
 
 async def test_it_can_be_checked_without_being_opened(held: _Held) -> None:
     before = (held.folder / JOURNAL).read_bytes()
-    report = check(held.folder)
-    assert (report.entries, report.revision) == (len(held.entries), held.revision)
+    index, _ = read(held.folder / JOURNAL)
+    assert (len(index), index.revision) == (len(held.entries), held.revision)
     assert (held.folder / JOURNAL).read_bytes() == before
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Snapshot, Status
+from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
 from myapp.infrastructure.database.errors import StorageNotEmpty
 
 AT_ONCE = 3
@@ -30,8 +30,8 @@ class InMemoryArchive(Archive):
     async def status(self) -> Status:
         return Status(len(self.entries), self.revision, size=0)
 
-    async def check(self) -> Sequence[str]:
-        return ()
+    async def check(self) -> Findings:
+        return Findings(problems=())
 
     async def migrate(self) -> None:
         """A dict has no schema."""

@@ -118,8 +118,10 @@ async def test_the_fingerprint_of_the_same_entries_is_the_same_on_every_storage(
     source: str,
 ) -> None:
     entries = stored(realistic_entries(700))
-    await open_archive(source).load(_batches(entries), revision=700)
-    assert await arrival(open_archive(source), quietly) == Arrived(
+    archive = open_archive(source)
+    await archive.migrate()
+    await archive.load(_batches(entries), revision=700)
+    assert await arrival(archive, quietly) == Arrived(
         700, (await arrival(InMemoryArchive(entries), quietly)).fingerprint
     )
 

@@ -11,7 +11,7 @@ from myapp.domain.errors import InvalidValue
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.storage import open_archive
 from myapp.infrastructure.transfer.backup import backup, restore
-from myapp.infrastructure.transfer.copying import copy
+from myapp.infrastructure.transfer.copying import copy, fill
 from myapp.infrastructure.transfer.errors import BadInput, BadLine
 from myapp.infrastructure.transfer.exporting import export_file
 from myapp.infrastructure.transfer.formats import FORMATS
@@ -31,7 +31,7 @@ async def storages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     folder = tmp_path_factory.mktemp("storages")
     urls = {number: f"sqlite:///{folder}/{number}.db" for number in (FEW, MANY)}
     for number, url in urls.items():
-        await open_archive(url).load(_batches(number), revision=number)
+        await fill(open_archive(url), _batches(number), revision=number)
     return urls
 
 

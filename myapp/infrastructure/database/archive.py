@@ -27,6 +27,17 @@ class Status:
     newest_schema: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong with a storage, a sentence each: nothing, if it is whole.
+
+    `unfinished_bytes` at the end of a journal belong to no whole write.
+    """
+
+    problems: Sequence[str]
+    unfinished_bytes: int = 0
+
+
 class Snapshot(ABC):
     """All that a storage held at one moment, whatever is stored meanwhile."""
 
@@ -58,8 +69,8 @@ class Archive(ABC):
         """Answer what the storage holds, without reading all of it if that is possible."""
 
     @abstractmethod
-    async def check(self) -> Sequence[str]:
-        """Read everything and answer what is wrong, a sentence each; nothing, if it is whole.
+    async def check(self) -> Findings:
+        """Read everything and answer what is wrong.
 
         Raises StorageDamaged where damage keeps it from being read at all.
         """
@@ -82,7 +93,8 @@ class Archive(ABC):
     ) -> None:
         """Store entries under the revisions they have: all of them or, if it fails, none.
 
-        The store goes on from `revision`; raises StorageAhead if it is beyond that already.
-        What it held before is replaced, or, unless that is wanted, raises StorageNotEmpty.
-        Ids must differ; their order does not matter.
+        The storage has to be of the newest schema. The store goes on from `revision`;
+        raises StorageAhead if it is beyond that already. What it held before is replaced,
+        or, unless that is wanted, raises StorageNotEmpty. Ids must differ; their order does
+        not matter.
         """

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Snapshot, Status
+from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
 from myapp.infrastructure.database.disk import Disk, make_folder_of
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.folder_lock import folder_lock
@@ -29,13 +29,13 @@ class PickleArchive(Archive):
         self._folder = folder
 
     async def status(self) -> Status:
-        index = self._read()
+        index, _ = self._read()
         size = (self._folder / JOURNAL).stat().st_size
         return Status(entries=len(index), revision=index.revision, size=size)
 
-    async def check(self) -> Sequence[str]:
-        self._read()
-        return ()
+    async def check(self) -> Findings:
+        _, unreadable = self._read()
+        return Findings(problems=(), unfinished_bytes=unreadable)
 
     async def migrate(self) -> None:
         async with open_pickle_storage(self._folder):
@@ -43,7 +43,8 @@ class PickleArchive(Archive):
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        yield _PickleSnapshot(self._read())
+        index, _ = self._read()
+        yield _PickleSnapshot(index)
 
     async def load(
         self,
@@ -57,7 +58,7 @@ class PickleArchive(Archive):
         try:
             make_folder_of(path.absolute(), disk)
             with folder_lock(self._folder):
-                held = self._read() if path.exists() else TodoIndex()
+                held, _ = self._read() if path.exists() else (TodoIndex(), 0)
                 if len(held) and not replace:
                     raise StorageNotEmpty(len(held))
                 if held.revision > revision:
@@ -71,12 +72,11 @@ class PickleArchive(Archive):
         except OSError as error:
             raise StorageUnusable(self._folder, error) from error
 
-    def _read(self) -> TodoIndex:
+    def _read(self) -> tuple[TodoIndex, int]:
         try:
-            index, _ = read(self._folder / JOURNAL)
+            return read(self._folder / JOURNAL)
         except OSError as error:
             raise StorageUnusable(self._folder, error) from error
-        return index
 
 
 class _PickleSnapshot(Snapshot):

@@ -20,15 +20,14 @@ from myapp.infrastructure.database.todo_index import TodoIndex
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a journal holds: the number of entries that are there, and the last revision.
+    """What a new journal holds: the number of entries, and the last revision.
 
-    `unreadable` counts the bytes that belong to no readable frame.
+    `unreadable_bytes` of the old one belong to no readable frame.
     """
 
-    path: Path
     entries: int
     revision: int
-    unreadable: int
+    unreadable_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +42,10 @@ class Salvaged:
     unreadable: int
 
 
-def check(folder: Path) -> Report:
-    """Read the whole journal of a folder, changing nothing, even while a service runs.
-
-    Unreadable bytes at its end are a write under way, or one that was never acknowledged.
-    Raises StorageDamaged, UnsupportedStorage, FileNotFoundError.
-    """
-    path = folder / JOURNAL
-    index, unreadable = read(path)
-    return Report(path, len(index), index.revision, unreadable)
-
-
 def read(path: Path) -> tuple[TodoIndex, int]:
     """Answer what a journal holds, and how many unreadable bytes it ends in.
 
+    These are a write under way, if a service runs, or one that was never acknowledged.
     Raises StorageDamaged, UnsupportedStorage, OSError.
     """
     data = path.read_bytes()
@@ -82,7 +71,7 @@ def salvage(folder: Path) -> tuple[Report, Path]:
         journal = Journal(path, disk)
         journal.rewrite(encode_all(revision, found.entries))
         journal.close()
-    return Report(path, len(found.entries), revision, found.unreadable), old
+    return Report(len(found.entries), revision, found.unreadable), old
 
 
 def salvaged(data: bytes, path: Path) -> Salvaged:

@@ -55,7 +55,7 @@ async def restore(
         revision = max(checked.header.revision, former.revision, clock) + REVISIONS_APART
         again = BackupReader(file, path)
         sent = told(batches_of(again), "restoring", count, progress)
-        await fill(target, sent, revision=revision, replace=replace)
+        await target.load(sent, revision=revision, replace=replace)
     if again.fingerprint != checked.fingerprint:
         raise FileChanged(path)
     return await prove(target, Arrived(revision, checked.fingerprint), progress)

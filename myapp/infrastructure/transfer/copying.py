@@ -52,11 +52,10 @@ async def fill(
     batches: AsyncIterable[Sequence[TodoEntry]],
     *,
     revision: int,
-    replace: bool = False,
 ) -> None:
-    """Load a storage, which may not be there yet, or be of an older schema."""
+    """Load an empty storage, which may not be there yet, or be of an older schema."""
     await target.migrate()
-    await target.load(batches, revision=revision, replace=replace)
+    await target.load(batches, revision=revision)
 
 
 async def prove(target: Archive, sent: Arrived, progress: Progress) -> Arrived:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Snapshot, Status
+from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
@@ -68,9 +68,9 @@ class SqlArchive(Archive):
             finally:
                 await connections.close()
 
-    async def check(self) -> Sequence[str]:
+    async def check(self) -> Findings:
         async with self._snapshot() as connection:
-            return await connection.run(flaws(self.dialect))
+            return Findings(await connection.run(flaws(self.dialect)))
 
     async def migrate(self) -> None:
         await migrate(self.dialect, self._options)
@@ -88,8 +88,6 @@ class SqlArchive(Archive):
         revision: int,
         replace: bool = False,
     ) -> None:
-        if isinstance(self.dialect, Sqlite):
-            await self.migrate()
         async with self._connected() as connections:
             async with connections.transaction() as connection:
                 await connection.fetch(LOCK, {})
