@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from myapp.infrastructure.database import disk as disk_module
-from myapp.infrastructure.database.disk import Disk, whole_file
+from myapp.infrastructure.database.disk import Disk, make_folder_of, whole_file
 
 _FULL = 51
 
@@ -94,3 +94,30 @@ def test_of_two_who_write_a_file_at_once_the_last_one_has_written_it(tmp_path: P
         last.write_bytes(b"last")
     assert [*tmp_path.iterdir()] == [path]
     assert path.read_bytes() == b"last"
+
+
+class _OddAncestor(Disk):
+    """A disk on which the names in one folder cannot be synced."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.odd, self.number = folder, number
+        self.synced: list[Path] = []
+
+    def sync_folder(self, folder: Path) -> None:
+        if folder == self.odd:
+            raise OSError(self.number, os.strerror(self.number))
+        self.synced.append(folder)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EINVAL])
+def test_a_folder_is_made_below_one_that_cannot_be_synced(tmp_path: Path, number: int) -> None:
+    disk = _OddAncestor(tmp_path / "home", number)
+    make_folder_of(tmp_path / "home" / "me" / "todos" / "file", disk)
+    assert (tmp_path / "home" / "me" / "todos").is_dir()
+    assert {tmp_path / "home" / "me", tmp_path} <= set(disk.synced)
+
+
+def test_a_disk_that_fails_below_a_new_folder_is_told(tmp_path: Path) -> None:
+    disk = _OddAncestor(tmp_path / "home", errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        make_folder_of(tmp_path / "home" / "todos" / "file", disk)

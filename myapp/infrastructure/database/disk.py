@@ -4,11 +4,12 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
+_OLDER = {errno.EACCES, errno.EPERM, *_UNKNOWN}  # somebody else's folder, or an automounter's
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
@@ -72,8 +73,11 @@ def make_folder_of(file: Path, disk: Disk) -> None:
         return
     # Some of them may be new, made just now or by a process that was killed right then.
     for folder in file.parent.parents:
-        with suppress(PermissionError):  # then it is older, and somebody else's
+        try:
             disk.sync_folder(folder)
+        except OSError as error:
+            if error.errno not in _OLDER:
+                raise
 
 
 def unused(path: Path) -> Path:
