@@ -211,6 +211,14 @@ def _lists(given: dict[str, object]) -> list[tuple[str, list[object]]]:
     return [(name, value) for name, value in given.items() if isinstance(value, list)]
 
 
+@pytest.mark.parametrize("tags", [None, "home", 7, {}])
+def test_tags_that_are_no_array_are_called_so(client: TestClient, tags: object) -> None:
+    response = client.post("/todo", json={"content": "x", "tags": tags})
+
+    problem = assert_problem(response, "invalid-input", body("#/tags"))
+    assert problem["errors"][0]["detail"] == "must be an array"
+
+
 def test_the_session_of_the_first_minute_works_as_written(client: TestClient) -> None:
     before = client.get("/todo/")
     added = client.post("/todo/", content=b'{"content": "my first entry"}', headers=_CURL)

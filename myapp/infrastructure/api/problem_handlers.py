@@ -73,6 +73,7 @@ _RULES = {
     "string_type": "must be a string",
     "bool_type": "must be true or false",
     "list_type": "must be an array",
+    "tuple_type": "must be an array",
     "too_short": "must not be empty",
 }
 
