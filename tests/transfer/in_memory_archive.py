@@ -10,6 +10,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
@@ -26,6 +27,10 @@ class InMemoryArchive(Archive):
         self.entries = {entry.id: entry for entry in entries}
         self.revision = revision
         self.tamper: Callable[[TodoEntry], Sequence[TodoEntry]] = lambda entry: [entry]
+
+    @property
+    def files(self) -> Collection[Path]:
+        return ()
 
     async def status(self) -> Status:
         return Status(len(self.entries), self.revision, size=0)

@@ -82,6 +82,65 @@ def test_check_exits_with_3_if_something_is_wrong(two: str, tmp_path: Path) -> N
     assert problems[0] in run("storage", "check", two, code=3).stdout
 
 
+def test_check_exits_with_3_if_the_database_cannot_be_read(two: str, tmp_path: Path) -> None:
+    path = Path(two.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as file:
+        (page,) = file.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'todo_entry'")
+        (size,) = file.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as damaged:
+        damaged.seek((page[0] - 1) * size)
+        damaged.write(bytes(size))
+    problems = json.loads(run("storage", "check", two, "--json", code=3).stdout)["problems"]
+    assert "malformed" in problems[0]
+
+
+@pytest.mark.parametrize("command", ["copy", "backup", "export"])
+def test_what_is_counted_and_cannot_be_read_is_not_left_out(
+    command: str, two: str, empty: str, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(two.removeprefix("sqlite:///"))) as file:
+        file.execute("UPDATE todo_store SET entries = 3")
+        file.commit()
+    target = tmp_path / "target"
+    arguments = {
+        "copy": ("storage", "copy", two, empty),
+        "backup": ("storage", "backup", str(target), "--storage", two),
+        "export": ("export", str(target), "--storage", two),
+    }
+    told = run(*arguments[command], code=1).stderr
+    assert "counts 3 entries, and 2 could be read" in told
+    assert not target.exists()
+    if command == "copy":
+        assert answer("storage", "status", empty)["entries"] == 0
+
+
+@pytest.mark.parametrize("end", ["", "-wal"])
+@pytest.mark.parametrize("command", ["backup", "export"])
+def test_a_database_is_not_replaced_by_what_is_written_of_it(
+    command: str, end: str, two: str, tmp_path: Path
+) -> None:
+    target = f"{two.removeprefix('sqlite:///')}{end}"
+    arguments = {
+        "backup": ("storage", "backup", "--force", target),
+        "export": ("export", target),
+    }
+    told = run(*arguments[command], "--storage", two, code=1).stderr
+    assert "belongs to the storage itself" in told
+    assert answer("storage", "check", two)["entries"] == 2
+
+
+@pytest.mark.parametrize("name", ["todo.journal", "lock", "link"])
+def test_a_journal_is_not_replaced_by_what_is_written_of_it(
+    name: str, two: str, tmp_path: Path
+) -> None:
+    url = f"pickle:///{tmp_path}/todos"
+    run("storage", "copy", two, url)
+    (tmp_path / "todos" / "link").symlink_to("todo.journal")
+    told = run("export", f"{tmp_path}/todos/{name}", "--storage", url, code=1).stderr
+    assert "belongs to the storage itself" in told
+    assert answer("storage", "check", url)["entries"] == 2
+
+
 @pytest.mark.parametrize("as_url", [False, True])
 def test_check_takes_the_folder_of_a_pickle_storage(as_url: bool, tmp_path: Path) -> None:
     url = f"pickle:///{tmp_path}/todos"

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
@@ -63,6 +64,11 @@ class Archive(ABC):
     where that cannot be done. All but `load` and `migrate` also work, and change nothing,
     while services use the storage.
     """
+
+    @property
+    @abstractmethod
+    def files(self) -> Collection[Path]:
+        """The files that hold it, there or not, which are nobody else's to write."""
 
     @abstractmethod
     async def status(self) -> Status:

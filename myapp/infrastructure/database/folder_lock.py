@@ -8,13 +8,16 @@ from pathlib import Path
 
 from myapp.infrastructure.database.errors import StorageInUse
 
+LOCK = "lock"
+"""The name of the file, in its folder, that the lock is on."""
+
 
 class FolderLock:
     """A lock on a file in the folder; the system gives it back however a process ends."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / "lock"
+        self._path = folder / LOCK
         self._descriptor = self._take()
 
     def check(self) -> None:

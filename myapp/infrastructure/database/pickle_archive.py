@@ -9,7 +9,7 @@ from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
 from myapp.infrastructure.database.disk import Disk, make_folder_of
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
-from myapp.infrastructure.database.folder_lock import folder_lock
+from myapp.infrastructure.database.folder_lock import LOCK, folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.pickle_salvage import read
 from myapp.infrastructure.database.pickle_todo_entry_repository import (
@@ -27,6 +27,10 @@ class PickleArchive(Archive):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def files(self) -> Collection[Path]:
+        return self._folder / JOURNAL, self._folder / LOCK
 
     async def status(self) -> Status:
         index, _ = self._read()

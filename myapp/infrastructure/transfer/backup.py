@@ -16,7 +16,7 @@ from myapp.infrastructure.transfer.backup_file import BackupReader, BackupWriter
 from myapp.infrastructure.transfer.copying import Arrived, fill, prove
 from myapp.infrastructure.transfer.errors import FileChanged, FileRefused
 from myapp.infrastructure.transfer.partial_file import PartialFile, partial_file
-from myapp.infrastructure.transfer.streams import Progress, batches_of, told
+from myapp.infrastructure.transfer.streams import Progress, batches_of, entries_of, told
 
 
 async def backup(
@@ -27,7 +27,7 @@ async def backup(
     It is restored beside the file and compared with what was read. The source may be in
     use. Raises FileRefused if the file exists, unless by `force`, and TransferUnproven.
     """
-    with partial_file(path, force=force) as partial:
+    with partial_file(path, force=force, apart_from=source.files) as partial:
         sent = await _write(source, partial, now, progress)
         partial.sync()
         await _try_out(partial.path, sent, progress)
@@ -67,7 +67,7 @@ async def _write(
     async with source.snapshot() as snapshot:
         revision, count = snapshot.revision, snapshot.count
         writer = BackupWriter(file, header(created=now, revision=revision, count=count))
-        async for batch in told(snapshot.batches(), "reading", count, progress):
+        async for batch in entries_of(snapshot, "reading", progress):
             for entry in batch:
                 writer.add(entry)
     return Arrived(revision, writer.finish())

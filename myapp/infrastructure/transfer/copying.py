@@ -8,7 +8,7 @@ from myapp.infrastructure.database.archive import Archive, Snapshot
 from myapp.infrastructure.database.errors import StorageNotEmpty
 from myapp.infrastructure.transfer.errors import TransferUnproven
 from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
-from myapp.infrastructure.transfer.streams import Progress, told
+from myapp.infrastructure.transfer.streams import Progress, entries_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ async def copy(source: Archive, target: Archive, progress: Progress) -> Arrived:
     """
     fingerprinter = Fingerprinter()
     async with source.snapshot() as snapshot:
-        sent = told(snapshot.batches(), "copying", snapshot.count, progress)
+        sent = entries_of(snapshot, "copying", progress)
         try:
             await fill(target, fingerprinter.watch(sent), revision=snapshot.revision)
         except StorageNotEmpty:
@@ -72,7 +72,7 @@ async def arrival(target: Archive, progress: Progress) -> Arrived:
     """Answer what a storage holds, by reading all of it."""
     fingerprinter = Fingerprinter()
     async with target.snapshot() as snapshot:
-        held = told(snapshot.batches(), "comparing", snapshot.count, progress)
+        held = entries_of(snapshot, "comparing", progress)
         async for _ in fingerprinter.watch(held):
             pass
     return Arrived(snapshot.revision, fingerprinter.fingerprint)

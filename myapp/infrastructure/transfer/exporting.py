@@ -10,7 +10,7 @@ from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
 from myapp.infrastructure.transfer.formats import Format
 from myapp.infrastructure.transfer.input_file import InputFile
 from myapp.infrastructure.transfer.partial_file import partial_file
-from myapp.infrastructure.transfer.streams import Progress, batches_of, told
+from myapp.infrastructure.transfer.streams import Progress, batches_of, entries_of
 
 
 async def export(
@@ -23,7 +23,7 @@ async def export(
     fingerprinter = Fingerprinter(encode_unnumbered)
     async with source.snapshot() as snapshot:
         write(format.heading)
-        read = told(snapshot.batches(), "exporting", snapshot.count, progress)
+        read = entries_of(snapshot, "exporting", progress)
         async for batch in fingerprinter.watch(read):
             write(b"".join(map(format.encode, batch)))
     return fingerprinter.fingerprint
@@ -36,7 +36,7 @@ async def export_file(
 
     Raises FileRefused, and TransferUnproven if it does not hold what was written.
     """
-    with partial_file(path, force=True) as partial:
+    with partial_file(path, force=True, apart_from=source.files) as partial:
         sent = await export(source, partial.write, format, progress)
         partial.sync()
         arrived = await _read_again(partial.path, format, sent.entries, progress)

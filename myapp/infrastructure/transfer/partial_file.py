@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -39,13 +39,17 @@ class PartialFile:
 
 
 @contextmanager
-def partial_file(path: Path, *, force: bool) -> Iterator[PartialFile]:
+def partial_file(
+    path: Path, *, force: bool, apart_from: Collection[Path] = ()
+) -> Iterator[PartialFile]:
     """Answer a file, to be written and synced, that takes the path's place at the end.
 
     Only its owner may read it. Whatever fails removes it and leaves the path as it was.
-    Raises FileRefused unless the path is free or, with `force`, a regular file.
+    Raises FileRefused unless the path is free or, with `force`, a regular file; and for
+    those that it has to be `apart_from`, which hold what is being written.
     """
     path = path.resolve()  # a link goes on to lead to where it leads
+    _check_apart(path, apart_from)
     _check_free(path, force)
     with whole_file(path, Disk()) as partial:
         file = open(partial, "wb")
@@ -57,6 +61,12 @@ def partial_file(path: Path, *, force: bool) -> Iterator[PartialFile]:
                 file.close()
             raise
         _check_free(path, force)
+
+
+def _check_apart(path: Path, files: Collection[Path]) -> None:
+    for file in files:
+        if path == file.resolve() or path.exists() and file.exists() and path.samefile(file):
+            raise FileRefused(f"{path} belongs to the storage itself: name another file.")
 
 
 def _check_free(path: Path, force: bool) -> None:

@@ -6,6 +6,8 @@ from itertools import islice
 from typing import TypeVar
 
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.archive import Snapshot
+from myapp.infrastructure.transfer.errors import TransferUnproven
 
 BATCH = 500
 """So many entries are read, or stored, at once."""
@@ -22,6 +24,24 @@ async def batches_of(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
     while batch := list(islice(iterator, BATCH)):
         await sleep(0)  # the one moment in which Ctrl-C can end a loop that never waits
         yield batch
+
+
+async def entries_of(
+    snapshot: Snapshot, stage: str, progress: Progress
+) -> AsyncIterator[Sequence[TodoEntry]]:
+    """Answer all entries of a snapshot, and tell how many have gone by.
+
+    Raises TransferUnproven if there are more or fewer than the storage counts.
+    """
+    read = 0
+    async for batch in told(snapshot.batches(), stage, snapshot.count, progress):
+        yield batch
+        read += len(batch)
+    if read != snapshot.count:
+        raise TransferUnproven(
+            f"The storage counts {snapshot.count:,} entries, and {read:,} could be read:"
+            " `myapp storage check` says what is wrong with it."
+        )
 
 
 async def told(

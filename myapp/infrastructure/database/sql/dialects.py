@@ -5,7 +5,7 @@ import os
 import sqlite3
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from myapp.infrastructure.database.sql.text_search import (
     TextSearch,
 )
 
+_BESIDE = ("-wal", "-shm", "-journal")  # SQLite's own files, by what ends their names
 _IDLE_MOST = 60_000  # milliseconds that others wait for a process which has fallen silent
 _FOR_EVER = 86_400.0
 _FLAWS_MOST = 100
@@ -64,6 +65,11 @@ class Dialect(ABC):
     def place(self) -> str:
         """What the database is called in messages; nothing in it is secret."""
 
+    @property
+    @abstractmethod
+    def files(self) -> Collection[Path]:
+        """The files on this machine that hold the database, there or not."""
+
     @abstractmethod
     async def connect(self, options: StorageOptions) -> Connection:
         """Answer a new connection; raises OSError as `check` does."""
@@ -91,6 +97,10 @@ class Dialect(ABC):
         """Whether a failure is that there is no space left."""
 
     @abstractmethod
+    def is_damage(self, error: Exception) -> bool:
+        """Whether a failure is that what was written cannot be read any more."""
+
+    @abstractmethod
     def is_conflict(self, error: Exception) -> bool:
         """Whether a transaction was rolled back for another's sake, and may succeed now."""
 
@@ -111,6 +121,11 @@ class Sqlite(Dialect):
     @property
     def place(self) -> str:
         return str(self.path)
+
+    @property
+    def files(self) -> Collection[Path]:
+        beside = [self.path.with_name(f"{self.path.name}{end}") for end in _BESIDE]
+        return self.path, *beside
 
     async def connect(self, options: StorageOptions) -> Connection:
         connection = SqliteConnection(lambda: self._open(options))
@@ -159,6 +174,9 @@ class Sqlite(Dialect):
     def is_full(self, error: Exception) -> bool:
         return _told(error, "sqlite_errorname") == "SQLITE_FULL"
 
+    def is_damage(self, error: Exception) -> bool:
+        return str(_told(error, "sqlite_errorname")).startswith("SQLITE_CORRUPT")
+
     def is_conflict(self, error: Exception) -> bool:
         return False  # who waits for a lock in vain has waited as long as it may
 
@@ -193,6 +211,10 @@ class Postgresql(Dialect):
     def place(self) -> str:
         url = urlsplit(self._url)
         return url._replace(netloc=url.netloc.rpartition("@")[2], query="").geturl()
+
+    @property
+    def files(self) -> Collection[Path]:
+        return ()  # they are the server's
 
     async def connect(self, options: StorageOptions) -> Connection:
         driver = await asyncpg.connect(**self._arguments(options))
@@ -232,6 +254,9 @@ class Postgresql(Dialect):
 
     def is_full(self, error: Exception) -> bool:
         return _told(error, "sqlstate") == "53100"  # disk_full
+
+    def is_damage(self, error: Exception) -> bool:
+        return _told(error, "sqlstate") in ("XX001", "XX002")  # of data, of an index
 
     def is_conflict(self, error: Exception) -> bool:
         return _told(error, "sqlstate") in ("40001", "40P01")  # serialisation, deadlock

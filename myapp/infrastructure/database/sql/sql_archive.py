@@ -3,16 +3,17 @@
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace as with_values
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
-from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
+from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
-from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections
+from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections, brief
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
 from myapp.infrastructure.database.sql.entry_rows import EntryRows
 from myapp.infrastructure.database.sql.inspection import flaws
@@ -53,6 +54,10 @@ class SqlArchive(Archive):
         self._options = options
         self._unhurried = with_values(options, statement_timeout=0)
 
+    @property
+    def files(self) -> Collection[Path]:
+        return self.dialect.files
+
     async def status(self) -> Status:
         self._check_presence()
         with usable(self.dialect):
@@ -69,8 +74,14 @@ class SqlArchive(Archive):
                 await connections.close()
 
     async def check(self) -> Findings:
-        async with self._snapshot() as connection:
-            return Findings(await connection.run(flaws(self.dialect)))
+        try:
+            async with self._snapshot() as connection:
+                return Findings(await connection.run(flaws(self.dialect)))
+        except StorageUnusable as error:
+            cause = error.__cause__
+            if isinstance(cause, Exception) and self.dialect.is_damage(cause):
+                return Findings([f"Not all of it can be read ({brief(cause)})."])
+            raise
 
     async def migrate(self) -> None:
         await migrate(self.dialect, self._options)
