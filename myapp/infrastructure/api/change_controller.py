@@ -98,7 +98,9 @@ async def list_changes_of_entry(
     An entry that was removed has its history, too, as long as that is kept.
     """
     page = await service.get_changes_of(id, since=parameters.since, limit=parameters.limit)
-    tell_state(response, etag(page.next))
+    # Where the history of an entry begins moves on, though nothing is stored meanwhile.
+    begin = page.changes[0].revision if page.changes else page.next
+    tell_state(response, f'"{begin}-{page.next}"')
     tell_next(response, request, f"/todo/{id}/changes", since=page.next)
     return unless_current(if_none_match, response, page.changes)
 

@@ -10,7 +10,9 @@ def _header(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": schema, "example": example}
 
 
-ETAG: Headers = {"ETag": _header("The revision, in quotes.", '"17"')}
+ETAG: Headers = {
+    "ETag": _header("What stands for this answer, in quotes: of entries the revision.", '"17"')
+}
 LOCATION: Headers = {
     "Location": _header("Where the entry is.", "/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e")
 }
