@@ -20,7 +20,8 @@ from myapp.domain.errors import StorageUnavailable
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.api import change_schema, event_stream
 from myapp.infrastructure.api.event_stream import CHUNK, HEARTBEAT, EventFilter, EventStreams
-from myapp.infrastructure.api.problems import MALFORMED_REQUEST, Rejection
+from myapp.infrastructure.api.problem_types import MALFORMED_REQUEST
+from myapp.infrastructure.api.problems import Rejection
 from tests.api.answers import Place, assert_problem, header, number, parameter
 from tests.api.applications import (
     FailingTodoEntryRepository,

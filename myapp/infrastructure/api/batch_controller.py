@@ -12,7 +12,7 @@ from myapp.infrastructure.api.dependencies import Service
 from myapp.infrastructure.api.idempotency import Key
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CONTENT_TOO_LARGE,
     ID_TAKEN,
     IDEMPOTENCY_KEY_REUSED,
@@ -22,8 +22,8 @@ from myapp.infrastructure.api.problems import (
     TODO_ENTRY_NOT_FOUND,
     TOO_MANY_TAGS,
     UNSUPPORTED_MEDIA_TYPE,
-    answers,
 )
+from myapp.infrastructure.api.problems import answers
 
 router = APIRouter(
     route_class=JsonRoute, tags=["todo"], generate_unique_id_function=operation_id

@@ -18,7 +18,7 @@ from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import ChangeRevision
 from myapp.infrastructure.api.paths import Id, tell_next
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CHANGE_NOT_FOUND,
     ENTRY_CHANGED_SINCE,
     HISTORY_FORGOTTEN,
@@ -27,8 +27,8 @@ from myapp.infrastructure.api.problems import (
     STORAGE_FULL,
     STORAGE_UNAVAILABLE,
     TODO_ENTRY_NOT_FOUND,
-    answers,
 )
+from myapp.infrastructure.api.problems import answers
 from myapp.infrastructure.api.response_docs import ETAG, NEXT_CHANGES, NOT_MODIFIED
 
 router = APIRouter(

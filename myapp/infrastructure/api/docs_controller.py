@@ -19,15 +19,14 @@ from starlette.responses import (
 from starlette.staticfiles import StaticFiles
 
 from myapp.infrastructure.api.openapi import operation_id
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     INVALID_INPUT,
     NOT_FOUND,
     PROBLEM_TYPES,
     TODO_ENTRY_NOT_FOUND,
     ProblemType,
-    Rejection,
-    answers,
 )
+from myapp.infrastructure.api.problems import Rejection, answers
 
 _SWAGGER_UI = StaticFiles(directory=Path(__file__).parent / "docs" / "swagger-ui")
 

@@ -23,13 +23,8 @@ from myapp.infrastructure.api.json_route import JsonRoutes
 from myapp.infrastructure.api.limits import Limits
 from myapp.infrastructure.api.origins import Origins, RawHeaders
 from myapp.infrastructure.api.problem_handlers import rejection_of
-from myapp.infrastructure.api.problems import (
-    INTERNAL_ERROR,
-    OVERLOADED,
-    STOPPING,
-    Rejection,
-    problem_response,
-)
+from myapp.infrastructure.api.problem_types import INTERNAL_ERROR, OVERLOADED, STOPPING
+from myapp.infrastructure.api.problems import Rejection, problem_response
 from myapp.infrastructure.api.security_headers import security_headers
 
 _SANE_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")

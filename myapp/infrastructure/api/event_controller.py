@@ -15,13 +15,8 @@ from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import Revision, parse_revision
 from myapp.infrastructure.api.parsed import Parsed
-from myapp.infrastructure.api.problems import (
-    INVALID_INPUT,
-    STORAGE_UNAVAILABLE,
-    InputError,
-    answers,
-    invalid_input,
-)
+from myapp.infrastructure.api.problem_types import INVALID_INPUT, STORAGE_UNAVAILABLE
+from myapp.infrastructure.api.problems import InputError, answers, invalid_input
 from myapp.infrastructure.api.todo_schema import Tag
 
 router = APIRouter(

@@ -8,12 +8,8 @@ from pydantic import BaseModel, Field
 from myapp.application.readiness import Readiness, ServiceStopping
 from myapp.domain.errors import StorageFull, StorageUnavailable
 from myapp.infrastructure.api.openapi import operation_id
-from myapp.infrastructure.api.problems import (
-    STOPPING,
-    STORAGE_UNAVAILABLE,
-    Rejection,
-    answers,
-)
+from myapp.infrastructure.api.problem_types import STOPPING, STORAGE_UNAVAILABLE
+from myapp.infrastructure.api.problems import Rejection, answers
 
 router = APIRouter(prefix="/health", tags=["health"], generate_unique_id_function=operation_id)
 

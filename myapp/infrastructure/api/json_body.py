@@ -9,16 +9,12 @@ from typing import Any
 
 from fastapi import Request
 
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CONTENT_TOO_LARGE,
     MALFORMED_REQUEST,
     UNSUPPORTED_MEDIA_TYPE,
-    InputError,
-    Rejection,
-    pointer,
-    refuse,
-    shown,
 )
+from myapp.infrastructure.api.problems import InputError, Rejection, pointer, refuse, shown
 
 MERGE_PATCH = "application/merge-patch+json"
 

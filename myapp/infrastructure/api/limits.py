@@ -8,15 +8,14 @@ from starlette.types import Scope
 from myapp.infrastructure.api.hosts import Hosts
 from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.api.origins import Origins
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CROSS_SITE_REQUEST,
     HOST_NOT_ALLOWED,
     MALFORMED_REQUEST,
     OVERLOADED,
     URI_TOO_LONG,
-    Rejection,
-    shown,
 )
+from myapp.infrastructure.api.problems import Rejection, shown
 
 REFUSAL = "myapp.refusal"
 """Where a request's state has the Rejection that the server wants it answered with."""

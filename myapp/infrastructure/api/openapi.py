@@ -10,7 +10,8 @@ from myapp.infrastructure.api.change_schema import (
     EXAMPLE_PROSPECT,
     EXAMPLE_REMOVAL,
 )
-from myapp.infrastructure.api.problems import CROSS_SITE_REQUEST, Problem
+from myapp.infrastructure.api.problem_types import CROSS_SITE_REQUEST
+from myapp.infrastructure.api.problems import Problem
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ENTRY
 
 Document = dict[str, Any]  # OpenAPI 3.1: objects within objects

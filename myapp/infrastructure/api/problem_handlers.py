@@ -26,7 +26,7 @@ from myapp.domain.errors import (
     TodoError,
     TooManyTags,
 )
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CHANGE_NOT_FOUND,
     ENTRY_CHANGED_SINCE,
     HISTORY_FORGOTTEN,
@@ -41,8 +41,10 @@ from myapp.infrastructure.api.problems import (
     TODO_ENTRY_EXISTS,
     TODO_ENTRY_NOT_FOUND,
     TOO_MANY_TAGS,
-    InputError,
     ProblemType,
+)
+from myapp.infrastructure.api.problems import (
+    InputError,
     Rejection,
     invalid_input,
     path_of,

@@ -28,7 +28,7 @@ from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import EntryParameters
 from myapp.infrastructure.api.paths import Id, cursor_of, tell_next, url_of
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     CONTENT_TOO_LARGE,
     HISTORY_FORGOTTEN,
     IDEMPOTENCY_KEY_REUSED,
@@ -41,8 +41,8 @@ from myapp.infrastructure.api.problems import (
     TODO_ENTRY_NOT_FOUND,
     TOO_MANY_TAGS,
     UNSUPPORTED_MEDIA_TYPE,
-    answers,
 )
+from myapp.infrastructure.api.problems import answers
 from myapp.infrastructure.api.response_docs import (
     ETAG,
     LINK,

@@ -15,15 +15,14 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from myapp.infrastructure.api.limits import REFUSAL
-from myapp.infrastructure.api.problems import (
+from myapp.infrastructure.api.problem_types import (
     HEADERS_TOO_LARGE,
     OVERLOADED,
     REQUEST_TIMEOUT,
     URI_TOO_LONG,
     ProblemType,
-    Rejection,
-    problem_response,
 )
+from myapp.infrastructure.api.problems import Rejection, problem_response
 from myapp.infrastructure.api.security_headers import SECURITY_HEADERS
 from myapp.infrastructure.server.deadline import Deadline
 from myapp.infrastructure.server.delivery import Delivery

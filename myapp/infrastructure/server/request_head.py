@@ -6,7 +6,8 @@ The parser refuses most of what a proxy might take for another request. This is 
 import re
 from collections.abc import Sequence
 
-from myapp.infrastructure.api.problems import MALFORMED_REQUEST, Rejection
+from myapp.infrastructure.api.problem_types import MALFORMED_REQUEST
+from myapp.infrastructure.api.problems import Rejection
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
