@@ -1,25 +1,24 @@
 """The use cases of the todo service: get, tell the entry, save."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from random import SystemRandom
-from typing import NamedTuple, TypeVar, Unpack
+from typing import NamedTuple, Unpack
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from myapp.application import edits
 from myapp.application.edits import Edit, Operation, OperationFailed
 from myapp.application.message_bus import MessageBus
+from myapp.application.retrying import LostRace, retry
 from myapp.domain.change import Change, ChangedSince, present
 from myapp.domain.errors import (
     KeyReused,
     ReceiptExists,
     StaleTodoEntry,
-    StorageUnavailable,
     TodoEntryExists,
     TodoEntryNotFound,
     TodoError,
@@ -40,14 +39,8 @@ CHANGES_KEPT = 100_000
 RECEIPTS_KEPT = timedelta(hours=24)
 """So long, at least, a request is not carried out again under the same key."""
 
-RETRIED_FOR = 5.0
-"""Seconds that a change which keeps losing the race waits in all before it gives up."""
-
-_FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.5
 _STEPS_AT_ONCE = 20
-_random = SystemRandom()
 
-Answer = TypeVar("Answer")
 _Step = tuple[UUID, Edit]
 _Request = Callable[[Receipt | None], Awaitable[Sequence[Change]]]
 
@@ -243,9 +236,9 @@ class TodoService:
         Raises KeyReused.
         """
         if key is None:
-            return await self._retry(partial(carry_out, None))
+            return await retry(partial(carry_out, None), self.wait)
         async with self._locked(key.value):  # a repeat waits for the first
-            return await self._retry(partial(self._carry_out_or_repeat, key, carry_out))
+            return await retry(partial(self._carry_out_or_repeat, key, carry_out), self.wait)
 
     async def _carry_out_or_repeat(
         self, key: IdempotencyKey, carry_out: _Request
@@ -278,7 +271,7 @@ class TodoService:
             return Transition(before, stored.after)
 
         async with self._locked(entry_id):
-            return await self._retry(attempt)
+            return await retry(attempt, self.wait)
 
     async def _store_all(
         self, steps: Sequence[_Step], receipt: Receipt | None
@@ -319,21 +312,9 @@ class TodoService:
         try:
             changes = await self.repository.save(*entries, receipt=receipt)
         except (StaleTodoEntry, ReceiptExists) as error:
-            raise _LostRace from error
+            raise LostRace from error
         self.bus.publish(changes)
         return changes
-
-    async def _retry(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Make the attempt again whenever it loses a race, until RETRIED_FOR is over."""
-        pauses = _pauses()
-        while True:
-            try:
-                return await attempt()
-            except _LostRace as error:
-                if (pause := next(pauses, None)) is None:
-                    reason = "Others keep changing this entry first."
-                    raise StorageUnavailable(reason) from error
-            await self.wait(pause)
 
     @asynccontextmanager
     async def _locked(self, *names: UUID | str) -> AsyncIterator[None]:
@@ -351,10 +332,6 @@ class TodoService:
             return None
 
 
-class _LostRace(Exception):
-    """What was read has been changed by another before it could be stored."""
-
-
 def _change(before: TodoEntry | None, after: TodoEntry) -> Change | None:
     """Answer the change from one state of an entry to the other, None if it is none."""
     if present(before) is None and after.removed:
@@ -365,13 +342,3 @@ def _change(before: TodoEntry | None, after: TodoEntry) -> Change | None:
     if after == before.revert(before, at=after.updated_at):
         return None
     return Change(before, after)
-
-
-def _pauses() -> Iterator[float]:
-    """Growing waits with jitter, in seconds, that add up to RETRIED_FOR."""
-    left, longest = RETRIED_FOR, _FIRST_WAIT
-    while left > 0:
-        pause = min(left, _random.uniform(longest / 2, longest))
-        yield pause
-        left -= pause
-        longest = min(longest * 2, _LONGEST_WAIT)

@@ -8,8 +8,8 @@ import pytest
 
 from myapp.application import edits
 from myapp.application.edits import Operation
+from myapp.application.retrying import RETRIED_FOR
 from myapp.application.todo_service import (
-    RETRIED_FOR,
     Condition,
     IdempotencyKey,
     TodoService,
