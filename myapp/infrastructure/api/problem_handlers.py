@@ -26,6 +26,7 @@ from myapp.domain.errors import (
     TodoError,
     TooManyTags,
 )
+from myapp.infrastructure.api.broken_rules import broken_rule
 from myapp.infrastructure.api.problem_types import (
     CHANGE_NOT_FOUND,
     ENTRY_CHANGED_SINCE,
@@ -66,18 +67,6 @@ _TYPES: Mapping[type[TodoError], ProblemType] = {
 
 _PARAMETERS = ("at", "since")  # of what the domain checks; all else is in a body
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-
-_RULES = {
-    "extra_forbidden": "is not known here",
-    "missing": "is required",
-    "model_attributes_type": "must be a JSON object",
-    "model_type": "must be a JSON object",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "list_type": "must be an array",
-    "tuple_type": "must be an array",
-    "too_short": "must not be empty",
-}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -149,18 +138,7 @@ def _methods_of(request: Request) -> list[str]:
 
 
 def _input_errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[InputError]:
-    """Translate what pydantic says; its messages for our own rules carry our errors."""
-    return (_input_error(error["loc"], _rule(error)) for error in errors)
-
-
-def _rule(error: Mapping[str, Any]) -> str:
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, InvalidValue):
-        return cause.rule
-    if isinstance(cause, ValueError):
-        return str(cause)
-    message: str = error["msg"]
-    return _RULES.get(error["type"], message.replace("Input should be", "must be"))
+    return (_input_error(error["loc"], broken_rule(error)) for error in errors)
 
 
 def _input_error(location: Sequence[str | int], detail: str) -> InputError:

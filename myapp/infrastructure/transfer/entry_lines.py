@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
@@ -15,10 +15,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticSerializationError
+from pydantic_core import ErrorDetails, PydanticSerializationError
 
 from myapp.domain.errors import InvalidValue
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.api.broken_rules import broken_rule
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.todo_schema import (
     DueText,
@@ -38,12 +39,6 @@ LINE_MOST = 1_048_576
 _REASONS_SHOWN = 3
 _NAME_SHOWN = 100
 _SCHEMA = TypeAdapter(TodoEntrySchema)
-_RULES = {
-    "extra_forbidden": "is not known here",
-    "missing": "is required",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-}
 
 
 def encode(entry: TodoEntry) -> bytes:
@@ -217,15 +212,8 @@ def _reasons(error: ValidationError) -> str:
     return "; ".join(map(_reason, error.errors()[:_REASONS_SHOWN]))
 
 
-def _reason(problem: Mapping[str, Any]) -> str:  # as pydantic declares it
-    cause = problem.get("ctx", {}).get("error")
-    place = problem["loc"][0] if problem["loc"] else getattr(cause, "field", "entry")
-    if isinstance(cause, InvalidValue):
-        rule = cause.rule
-    elif cause is not None:
-        rule = str(cause)
-    else:
-        message = problem["msg"].replace("Input should be", "must be")
-        rule = _RULES.get(problem["type"], message)
+def _reason(error: ErrorDetails) -> str:
+    cause = error.get("ctx", {}).get("error")
+    place = error["loc"][0] if error["loc"] else getattr(cause, "field", "entry")
     # What is no field was made up by whoever wrote the line.
-    return f"{place if place in FIELDS else ascii(place)[:_NAME_SHOWN]}: {rule}"
+    return f"{place if place in FIELDS else ascii(place)[:_NAME_SHOWN]}: {broken_rule(error)}"
