@@ -142,7 +142,7 @@ _QUESTIONS: dict[str, Callable[[TodoEntryRepository], Awaitable[object]]] = {
     "get": lambda repository: repository.get(_ID),
     "last_states": lambda repository: repository.last_states([_ID]),
     "find": lambda repository: repository.find(TodoQuery()),
-    "save": lambda repository: repository.save(new_entry().complete(at=NOON)),
+    "save": lambda repository: repository.save(new_entry(id=UUID(int=8)).complete(at=NOON)),
     "receipt": lambda repository: repository.receipt("key"),
     "tags": lambda repository: repository.tags(),
     "check": lambda repository: repository.check(),
