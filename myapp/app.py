@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from myapp import __version__
 from myapp.application.sweeper import sweep_regularly
 from myapp.container import ApplicationContainer
+from myapp.infrastructure.api.dependencies import AppState
 from myapp.infrastructure.api.event_stream import EventStreams
 from myapp.infrastructure.api.handled_request import RequestObserver
 from myapp.infrastructure.api.setup import create_api
@@ -38,7 +39,7 @@ def create_app(
     tracing = open_tracing(__version__) if settings.tracing else None
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[AppState]:
         async with AsyncExitStack() as stack:
             if tracing is not None:
                 stack.push_async_callback(tracing.close)
@@ -46,7 +47,7 @@ def create_app(
             repository = metrics.measured(storage)
             if tracing is not None:
                 repository = tracing.traced(repository)
-            container.repository.override(providers.Object(repository))
+            stack.enter_context(container.repository.override(providers.Object(repository)))
             service, feed = container.todo_service(), container.change_feed()
             bus = container.message_bus()
             bus.subscribe(feed.wake)

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from myapp.domain.change import ChangeKind
 from myapp.domain.errors import InvalidValue
 from myapp.infrastructure.api.change_schema import EXAMPLE_CHANGE
-from myapp.infrastructure.api.event_stream import EventFilter, EventStream, EventStreams
+from myapp.infrastructure.api.dependencies import Streams
+from myapp.infrastructure.api.event_stream import EventFilter, EventStream
 from myapp.infrastructure.api.json_route import JsonRoute
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.parameters import Revision, parse_revision
@@ -71,12 +72,6 @@ LastEventId = Annotated[
 ]
 
 
-def event_streams(request: Request) -> EventStreams:
-    """Answer what opens streams, which the lifespan has put into the application's state."""
-    streams: EventStreams = request.state.event_streams
-    return streams
-
-
 @router.get(
     "/todo/events",
     status_code=200,  # which FastAPI looks for in the class
@@ -92,7 +87,7 @@ def event_streams(request: Request) -> EventStreams:
     },
 )
 async def follow_changes(
-    streams: Annotated[EventStreams, Depends(event_streams)],
+    streams: Streams,
     parameters: Annotated[EventParameters, Query()],
     last_event_id: LastEventId = None,
 ) -> EventStream:

@@ -1,12 +1,11 @@
 """Whether the service lives, and whether it can do its work."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from myapp.application.readiness import Readiness, ServiceStopping
+from myapp.application.readiness import ServiceStopping
 from myapp.domain.errors import StorageFull, StorageUnavailable
+from myapp.infrastructure.api.dependencies import Ready
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problem_types import STOPPING, STORAGE_UNAVAILABLE
 from myapp.infrastructure.api.problems import Rejection, answers
@@ -20,12 +19,6 @@ class Health(BaseModel):
     status: str = Field(examples=["ready"])
 
 
-async def _readiness(request: Request) -> Readiness:
-    """Answer what the lifespan has put into the application's state."""
-    readiness: Readiness = request.state.readiness
-    return readiness
-
-
 @router.get("/live", responses=answers())
 async def live() -> Health:
     """Answer as long as the process does: if it does not, restart it."""
@@ -33,7 +26,7 @@ async def live() -> Health:
 
 
 @router.get("/ready", responses=answers(STORAGE_UNAVAILABLE, STOPPING))
-async def ready(readiness: Annotated[Readiness, Depends(_readiness)]) -> Health:
+async def ready(readiness: Ready) -> Health:
     """Answer whether changes can be stored: if not, send requests elsewhere meanwhile.
 
     The storage is tried at most once a second, however many ask. A service that was told to

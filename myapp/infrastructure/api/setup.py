@@ -78,7 +78,7 @@ def create_api(
     observers: Sequence[RequestObserver] = (),
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """Answer the application; the lifespan's state has to hold the `todo_service`.
+    """Answer the application; the lifespan has to yield an AppState.
 
     The observers are told of each request. Spans are made by the provider, if there is one.
     """
