@@ -3,7 +3,10 @@
 import pytest
 from starlette.testclient import TestClient
 
+from myapp.app import create_app
+from myapp.container import ApplicationContainer
 from myapp.domain.errors import StorageFull
+from myapp.settings import Settings
 from tests.api.answers import contents, put
 from tests.api.applications import (
     FailingTodoEntryRepository,
@@ -69,3 +72,15 @@ def test_what_was_stored_is_there_after_a_restart(storage_url: str) -> None:
     with open_client(build_app(storage_url)) as client:
         assert client.get("/todo").json() == [before]
         assert put(client, 1, "y")["revision"] > before["revision"]
+
+
+def test_an_application_that_has_ended_leaves_no_repository_in_its_container(
+    storage_url: str,
+) -> None:
+    settings = Settings(storage_url=storage_url, storage_dir=None)
+    container = ApplicationContainer(settings=settings)
+
+    with open_client(create_app(settings, container)):
+        assert container.repository.overridden
+
+    assert not container.repository.overridden
