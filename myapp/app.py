@@ -3,7 +3,7 @@
 if __name__ == "__main__":  # first: Ctrl-C ends it even while all else is imported
     from myapp.infrastructure.server import signals
 
-    signals.on_stop(signals.leave_content)
+    signals.on_stop(signals.leave_at_once)
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence

@@ -50,7 +50,7 @@ def serve(create_app: CreateApp, workers: int | None = None) -> None:
 
 
 def _serve(create_app: CreateApp, settings: Settings) -> None:
-    signals.on_stop(signals.leave_content)
+    signals.on_stop(signals.leave_at_once)
     observers = _set_up_logs(settings)
     with listen(settings.host, settings.port) as listener:
         started = partial(_tell_where, settings, url_of(listener, settings.host))

@@ -74,7 +74,7 @@ class InMemoryTodoEntryRepository(TodoEntryRepository, TodoHistory):
         stale = [
             entry.id
             for entry in entries
-            if times_given[entry.id] > 1 or not self._is_current(entry)
+            if times_given[entry.id] > 1 or not entry.follows(self._states.get(entry.id))
         ]
         if stale:
             raise StaleTodoEntry(*stale)
@@ -141,12 +141,6 @@ class InMemoryTodoEntryRepository(TodoEntryRepository, TodoHistory):
     def _entries(self) -> list[TodoEntry]:
         return [entry for entry in self._states.values() if not entry.removed]
 
-    def _is_current(self, entry: TodoEntry) -> bool:
-        state = self._states.get(entry.id)
-        if entry.revision == 0:
-            return state is None or state.removed
-        return state is not None and state.revision == entry.revision
-
     def _store(self, entry: TodoEntry) -> Change:
         self._revision += 1
         after = replace(entry, revision=self._revision)
@@ -160,9 +154,7 @@ class InMemoryTodoEntryRepository(TodoEntryRepository, TodoHistory):
 
     def _page(self, changes: Sequence[Change], since: int, limit: int) -> ChangePage:
         later = [change for change in changes if change.revision > since]
-        if len(later) > limit:
-            return ChangePage(later[:limit], later[limit - 1].revision)
-        return ChangePage(later, self._revision)
+        return ChangePage.cut(later, limit=limit, last=self._revision)
 
 
 def _present(entry_id: UUID, state: TodoEntry | None) -> TodoEntry:

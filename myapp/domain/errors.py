@@ -97,3 +97,6 @@ class StorageUnavailable(TodoError):
 
 class StorageFull(TodoError):
     """The storage has no space for what was to be stored; what it holds is untouched."""
+
+    def __init__(self, reason: str = "There is no space left to store anything.") -> None:
+        super().__init__(reason)

@@ -219,6 +219,12 @@ class TodoEntry:
         """Answer the entry in a state that it once had, to be stored over this one."""
         return state._with(revision=self.revision, updated_at=_updated(at))
 
+    def follows(self, state: Self | None) -> bool:
+        """Whether the entry may be stored over this last state, or none: is based on it."""
+        if self.revision == 0:
+            return state is None or state.removed
+        return state is not None and state.revision == self.revision
+
     def stored(self, revision: int) -> Self:
         """Answer the entry as it is stored under a revision."""
         return self._with(revision=revision)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from myapp.domain.change import Change
@@ -20,6 +21,16 @@ class ChangePage:
 
     changes: Sequence[Change]
     next: int
+
+    @classmethod
+    def cut(cls, changes: Sequence[Change], *, limit: int, last: int) -> Self:
+        """Answer the first of all changes that come next, or of one more than the limit.
+
+        If there are no more of them, what follows begins after the store's last revision.
+        """
+        if len(changes) > limit:
+            return cls(changes[:limit], changes[limit - 1].revision)
+        return cls(changes, last)
 
 
 class TodoHistory(ABC):

@@ -19,14 +19,13 @@ from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqli
 from myapp.infrastructure.database.sql.opening import connected
 from myapp.infrastructure.database.sql.queries import (
     Shape,
-    Statement,
     page_in_order,
     page_of_few,
     page_of_found,
     values_of,
 )
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
-from myapp.infrastructure.database.sql.statements import Statements, Values
+from myapp.infrastructure.database.sql.statements import SelectStatement, Statements, Values
 from myapp.infrastructure.database.sql.text_search import TextSearch
 from myapp.infrastructure.database.storage import open_archive
 from tests.contract.entries import LATER, NOON
@@ -35,7 +34,7 @@ from tests.storages import STORAGE_URLS
 
 ENTRIES = 20_000
 
-_PageOf = Callable[[Shape, TextSearch], Statement]
+_PageOf = Callable[[Shape, TextSearch], SelectStatement]
 _Node = dict[str, Any]  # of a plan in JSON
 
 _FILTERED = {

@@ -348,6 +348,28 @@ def test_reopening_an_entry_forgets_when_it_was_done() -> None:
     assert reopened.complete(at=LATEST).completed_at == LATEST
 
 
+@pytest.mark.parametrize(
+    ("revision", "state", "follows"),
+    [
+        (0, None, True),
+        (0, "removed", True),
+        (0, "there", False),
+        (7, None, False),
+        (7, "there", True),
+        (7, "removed", True),
+        (6, "there", False),
+        (8, "there", False),
+    ],
+)
+def test_an_entry_follows_the_state_that_it_is_based_on(
+    revision: int, state: str | None, follows: bool
+) -> None:
+    there = entry_of().stored(7)
+    states = {None: None, "there": there, "removed": there.remove(at=LATER)}
+
+    assert there.stored(revision).follows(states[state]) is follows
+
+
 def test_a_removed_entry_says_when() -> None:
     entry = entry_of()
     removed = entry.remove(at=LATER)

@@ -263,7 +263,7 @@ def _refusal(error: Exception) -> TodoError:
     """Answer what a caller hears of a failed write."""
     refusal: TodoError
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        refusal = StorageFull("There is no space left to store anything.")
+        refusal = StorageFull()
     else:
         refusal = StorageUnavailable("The storage cannot be written now.")
     refusal.__cause__ = error

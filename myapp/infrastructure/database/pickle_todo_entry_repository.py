@@ -140,16 +140,10 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
             for entry in entries
             if times.get(entry.id, 1) > 1
             or self._writer.pending(entry.id) is not None
-            or not self._is_current(entry)
+            or not entry.follows(self._contents.state(entry.id))
         ]
         if stale:
             raise StaleTodoEntry(*stale)
-
-    def _is_current(self, entry: TodoEntry) -> bool:
-        state = self._contents.state(entry.id)
-        if entry.revision == 0:
-            return state is None or state.removed
-        return state is not None and state.revision == entry.revision
 
     def _warn_if_large(self) -> None:
         if len(self._index) > MADE_FOR and not self._warned:

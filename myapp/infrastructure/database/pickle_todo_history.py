@@ -54,7 +54,4 @@ class PickleTodoHistory(TodoHistory):
         check_kept(field, revision, begin=self._log.begin, last=self._contents.index.revision)
 
     def _page(self, changes: Sequence[Change], limit: int) -> ChangePage:
-        """Answer the first of these; if they are all, go on from the store's revision."""
-        if len(changes) > limit:
-            return ChangePage(changes[:limit], changes[limit - 1].revision)
-        return ChangePage(changes, self._contents.index.revision)
+        return ChangePage.cut(changes, limit=limit, last=self._contents.index.revision)

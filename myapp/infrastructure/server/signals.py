@@ -39,7 +39,7 @@ def stops() -> list[signal.Signals]:
     return [*_STOPS] if is_ignored else [*_STOPS, signal.SIGHUP]
 
 
-def leave_content(_number: int, _frame: FrameType | None) -> None:
+def leave_at_once(_number: int, _frame: FrameType | None) -> None:
     """End the process at once, as it was asked to: nothing was promised to anybody yet."""
     os._exit(0)
 

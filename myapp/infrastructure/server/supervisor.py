@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from time import monotonic
 
-from myapp.infrastructure.server.signals import leave_content, on_stop, stops
+from myapp.infrastructure.server.signals import leave_at_once, on_stop, stops
 
 _STEADY = 10.0
 """Seconds after which a worker that has ended is replaced at once, as one that did work."""
@@ -51,7 +51,7 @@ def supervise(
     try:
         asyncio.run(_Supervisor(work, listener, workers, started).run())
     finally:
-        on_stop(leave_content)
+        on_stop(leave_at_once)
 
 
 class _Supervisor:
@@ -196,7 +196,7 @@ async def _readable(descriptor: int) -> None:
 def _work(work: Work, number: int, telling: Connection) -> None:
     """Be a worker: work, tell whoever has started this, and do not outlive them."""
     Thread(target=_stop_when_orphaned, daemon=True).start()
-    on_stop(leave_content)
+    on_stop(leave_at_once)
 
     def tell(complaint: str | None) -> None:
         with telling:

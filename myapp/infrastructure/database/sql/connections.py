@@ -168,7 +168,7 @@ class Connections:
         """Answer what a caller hears of a failure."""
         cause = error.error if isinstance(error, CommitFailed) else error
         if self.dialect.is_full(cause):
-            return StorageFull("There is no space left to store anything.")
+            return StorageFull()
         return StorageUnavailable("The database cannot answer now.")
 
     async def _fetch(self, statement: ClauseElement, values: Values) -> Rows:

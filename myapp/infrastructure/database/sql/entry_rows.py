@@ -1,7 +1,6 @@
 """What happens to the tables of the entries, their tags and their texts, when some change."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,9 +15,8 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.statements import Values
 from myapp.infrastructure.database.sql.text_search import TextSearch, Upkeep
-
-_Values = Mapping[str, object]
 
 _ADD = insert(todo_entry)
 _REMOVE = delete(todo_entry).where(todo_entry.c.number == bindparam("removed"))
@@ -55,11 +53,11 @@ class EntryRows:
     """The differences to the tables, gathered entry by entry."""
 
     def __init__(self) -> None:
-        self._added: list[_Values] = []
-        self._changed: defaultdict[tuple[str, ...], list[_Values]] = defaultdict(list)
-        self._removed: list[_Values] = []
-        self._tagged: list[_Values] = []
-        self._untagged: list[_Values] = []
+        self._added: list[Values] = []
+        self._changed: defaultdict[tuple[str, ...], list[Values]] = defaultdict(list)
+        self._removed: list[Values] = []
+        self._tagged: list[Values] = []
+        self._untagged: list[Values] = []
         self._texts_before: dict[int, str] = {}
         self._texts_after: dict[int, str] = {}
         self._tags: Counter[str] = Counter()
@@ -79,7 +77,7 @@ class EntryRows:
 
     def work(self, search: TextSearch, last: int) -> Upkeep:
         """Answer what writes all that, and the last revision of the store."""
-        tags: list[_Values] = [
+        tags: list[Values] = [
             {
                 "tag": tag,
                 "folded": fold(tag),
@@ -89,7 +87,7 @@ class EntryRows:
             for tag in self._tags
             if self._tags[tag] or self._open_tags[tag]
         ]
-        fewer: list[_Values] = [{"unused": tag} for tag, more in self._tags.items() if more < 0]
+        fewer: list[Values] = [{"unused": tag} for tag, more in self._tags.items() if more < 0]
         counts = {"last": last, "more": self._entries, "more_open": self._open_entries}
         return (
             *search.upkeep(self._texts_before, self._texts_after),

@@ -28,8 +28,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_entry,
     todo_store,
 )
-
-Statement = Select[*tuple[Any, ...]]  # each says what its rows are
+from myapp.infrastructure.database.sql.statements import SelectStatement
 
 _ID = bindparam("id", type_=Uuid)
 _AT = bindparam("at", type_=BigInteger)
@@ -38,7 +37,7 @@ _LIMIT = bindparam("limit", type_=Integer)
 _BEFORE = todo_change.alias("before")
 
 
-def _beside_store(rows: FromClause) -> Statement:
+def _beside_store(rows: FromClause) -> SelectStatement:
     """Answer rows beside `last` and `begin` of the store; without rows, just these."""
     return (
         select(
@@ -51,7 +50,7 @@ def _beside_store(rows: FromClause) -> Statement:
     )
 
 
-def _changes(states: Select[Any]) -> Statement:
+def _changes(states: Select[Any]) -> SelectStatement:
     """Answer the changes that led to states, in their order, beside the store."""
     after = states.subquery("after")
     return (

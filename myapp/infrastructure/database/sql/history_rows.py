@@ -1,6 +1,6 @@
 """What happens to the tables of the history when entries change, and when it is cut short."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
 
@@ -9,9 +9,8 @@ from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.moments import to_microseconds
 from myapp.infrastructure.database.sql.rows import to_change_row, to_json
 from myapp.infrastructure.database.sql.schema import todo_change, todo_receipt, todo_store
+from myapp.infrastructure.database.sql.statements import Values
 from myapp.infrastructure.database.sql.text_search import Upkeep
-
-_Values = Mapping[str, object]
 
 _KEEP = insert(todo_change)
 _FOLLOW = (
@@ -54,9 +53,9 @@ class HistoryRows:
 
     def __init__(self, begin: int) -> None:
         self._begin = begin
-        self._states: list[_Values] = []
-        self._followed: list[_Values] = []
-        self._receipts: list[_Values] = []
+        self._states: list[Values] = []
+        self._followed: list[Values] = []
+        self._receipts: list[Values] = []
 
     def put(self, change: Change) -> None:
         """Keep the change, and the state before it."""

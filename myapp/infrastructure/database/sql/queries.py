@@ -44,6 +44,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.statements import SelectStatement, Values
 from myapp.infrastructure.database.sql.text_search import Condition, TextSearch, words_in
 
 SHORTEST_INDEXED_SEARCH = 3
@@ -51,9 +52,6 @@ SHORTEST_INDEXED_SEARCH = 3
 
 FEW = 256
 """Where an index finds fewer it is not worth looking along the order first."""
-
-Values = Mapping[str, object]
-Statement = Select[*tuple[Any, ...]]  # each says what its rows are
 
 _SORT_COLUMNS = {
     Sort.CREATED: "created_at",
@@ -154,7 +152,7 @@ def values_of(query: TodoQuery, search: TextSearch) -> Values:
 
 
 @lru_cache(maxsize=1_000)
-def page_in_order(shape: Shape, search: TextSearch) -> Statement:
+def page_in_order(shape: Shape, search: TextSearch) -> SelectStatement:
     """Answer the select of a page from the next `window` entries of the order.
 
     It is read along the index until the page is full. Its rows are those of `_page`, but for
@@ -169,7 +167,7 @@ def page_in_order(shape: Shape, search: TextSearch) -> Statement:
 
 
 @lru_cache(maxsize=1_000)
-def end_of_order(shape: Shape) -> Statement:
+def end_of_order(shape: Shape) -> SelectStatement:
     """Answer the select of a page as page_in_order does, with a row in any case.
 
     For queries without filters. SQLite puts the page into a table and sorts it again for
@@ -179,7 +177,7 @@ def end_of_order(shape: Shape) -> Statement:
 
 
 @lru_cache(maxsize=1_000)
-def page_of_found(shape: Shape, search: TextSearch) -> Statement:
+def page_of_found(shape: Shape, search: TextSearch) -> SelectStatement:
     """Answer the select of a page from all entries that match, found by their indexes.
 
     Its rows are those of `_page`, with the total if that is asked for.
@@ -207,7 +205,7 @@ def page_of_found(shape: Shape, search: TextSearch) -> Statement:
 
 
 @lru_cache(maxsize=1_000)
-def page_of_few(shape: Shape, search: TextSearch) -> Statement:
+def page_of_few(shape: Shape, search: TextSearch) -> SelectStatement:
     """Answer the select of a page from the first FEW entries that the index of texts finds.
 
     Its rows are those of `_page`, and `tried` counts those entries, whatever they have.
@@ -232,7 +230,7 @@ def page_of_few(shape: Shape, search: TextSearch) -> Statement:
     return _page(shape, page.subquery("page")).add_columns(tried.label("tried"))
 
 
-def _page(shape: Shape, page: FromClause) -> Statement:
+def _page(shape: Shape, page: FromClause) -> SelectStatement:
     """Answer the rows of a page in their order: ENTRY_COLUMNS, and what the store tells.
 
     Being one statement it tells of one moment. A page without entries has one row all the
@@ -257,7 +255,7 @@ def _of_store(shape: Shape) -> Iterator[Label[int]]:
         yield counted.label("total")
 
 
-def _matches_in_order(shape: Shape, search: TextSearch) -> Statement:
+def _matches_in_order(shape: Shape, search: TextSearch) -> SelectStatement:
     """Answer the first `limit` of the stretch that match.
 
     Where the index suffices to tell which do, the others are not read at all: SQLite takes
@@ -278,7 +276,7 @@ def _matches_in_order(shape: Shape, search: TextSearch) -> Statement:
     return select(*_ROW).where(found).order_by(*_order(shape, todo_entry))
 
 
-def _stretch(shape: Shape, columns: Sequence[ColumnElement[Any]]) -> Statement:
+def _stretch(shape: Shape, columns: Sequence[ColumnElement[Any]]) -> SelectStatement:
     """Answer the next `window` entries of the order, or of the order of the open ones."""
     parts = [
         select(*columns).where(*part).order_by(*_turned(shape, todo_entry)).limit(_WINDOW)

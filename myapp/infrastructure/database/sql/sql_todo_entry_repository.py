@@ -26,7 +26,6 @@ from myapp.infrastructure.database.sql.connections import FAILURES, Connections
 from myapp.infrastructure.database.sql.queries import (
     FEW,
     Shape,
-    Values,
     end_of_order,
     page_in_order,
     page_of_few,
@@ -42,6 +41,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_tag,
 )
 from myapp.infrastructure.database.sql.sql_todo_history import SqlTodoHistory
+from myapp.infrastructure.database.sql.statements import Values
 from myapp.infrastructure.database.sql.storing import LAST_STATES, Save
 from myapp.infrastructure.database.sql.todo_entry_writer import TodoEntryWriter
 

@@ -124,11 +124,7 @@ def _check_kept(field: str, revision: int, rows: Rows) -> None:
 
 
 def _page(rows: Rows, limit: int) -> ChangePage:
-    """Answer the first of these changes; if they are all, go on from the store's revision."""
-    changes = _to_changes(rows)
-    if len(changes) > limit:
-        return ChangePage(changes[:limit], changes[limit - 1].revision)
-    return ChangePage(changes, rows[0]["last"])
+    return ChangePage.cut(_to_changes(rows), limit=limit, last=rows[0]["last"])
 
 
 def _to_changes(rows: Rows) -> list[Change]:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ClauseElement, Dialect
+from sqlalchemy import ClauseElement, Dialect, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 
+SelectStatement = Select[*tuple[Any, ...]]  # each says what its rows are
 Values = Mapping[str, object]
 Places = Sequence[object]
 

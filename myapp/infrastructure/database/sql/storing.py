@@ -134,9 +134,7 @@ class _Storing:
 
     def _is_current(self, entry: TodoEntry) -> bool:
         stored = self._stored.get(entry.id)
-        if entry.revision == 0:
-            return stored is None or stored.state.removed
-        return stored is not None and stored.state.revision == entry.revision
+        return entry.follows(stored.state if stored else None)
 
     def _change(self, entry: TodoEntry) -> Change:
         stored = self._stored.get(entry.id)

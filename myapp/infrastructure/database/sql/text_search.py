@@ -78,11 +78,11 @@ _WANTED = bindparam("wanted", type_=Text)
 
 
 def words_in(text: str) -> str:
-    """Answer each word between two others with the characters next to it, as a number.
+    """Answer each word between two others, with the characters next to it, as a number.
 
-    Of those that write with few words hardly any have the same three in a row, and whoever
-    searches for a part of a text that has one knows it. Of a part, the first and the last
-    word may be the rest of longer ones: they count if that makes no difference.
+    Texts of the same few words share every one of them, but seldom three in a row. What a
+    part of a text has, the text has as well: the part's first and last word may be the rest of
+    longer ones, and count only if what is next to their neighbour is all there.
     """
     words = text.split(" ")
     for edge in (0, -1):
