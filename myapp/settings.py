@@ -85,6 +85,9 @@ def _seconds(default: float) -> Any:  # as above
     return Field(default=default, gt=0, le=_DAY, allow_inf_nan=False, description=_SECONDS)
 
 
+# What is described where it is used has its default there.
+_API, _STORAGE, _CONNECTION = ApiOptions(), StorageOptions(), ConnectionOptions()
+
 Words = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_words)]
 
 
@@ -105,9 +108,9 @@ class Settings(BaseSettings):
 
     storage_dir: Path | None = Field(default=None, description="a folder")
     storage_url: Annotated[str, AfterValidator(check_storage_url)] | None = None
-    pool_size: int = _whole(1_000, default=10)
-    statement_timeout: float = _seconds(10)
-    connection_timeout: float = _seconds(5)
+    pool_size: int = _whole(1_000, default=_STORAGE.pool_size)
+    statement_timeout: float = _seconds(_STORAGE.statement_timeout)
+    connection_timeout: float = _seconds(_STORAGE.connection_timeout)
     history: int = Field(
         default=CHANGES_KEPT,
         ge=0,
@@ -130,26 +133,24 @@ class Settings(BaseSettings):
     tracing: bool = Field(default=False, description="true or false")
     workers: int = _whole(256, default=1)
     api_prefix: str = Field(
-        default="",
+        default=_API.prefix,
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="empty, or a path such as /api without a slash at its end",
     )
-    allowed_hosts: Words[Annotated[str, AfterValidator(_host)]] = (
-        "localhost",
-        "127.0.0.1",
-        "[::1]",
+    allowed_hosts: Words[Annotated[str, AfterValidator(_host)]] = _API.allowed_hosts
+    cors_origins: Words[Annotated[str, AfterValidator(_origin)]] = _API.cors_origins
+    trusted_proxies: Words[Annotated[str, AfterValidator(_network)]] = (
+        _CONNECTION.trusted_proxies
     )
-    cors_origins: Words[Annotated[str, AfterValidator(_origin)]] = ()
-    trusted_proxies: Words[Annotated[str, AfterValidator(_network)]] = ()
-    max_connections: int = _whole(1_000_000, default=16_384)
-    max_requests: int = _whole(1_000_000, default=1_024)
-    max_header_bytes: int = _whole(16_777_216, default=262_144)
-    max_query_bytes: int = _whole(16_777_216, default=131_072)
-    max_body_bytes: int = _whole(1_073_741_824, default=1_048_576)
-    header_timeout: float = _seconds(10)
-    body_timeout: float = _seconds(30)
-    send_timeout: float = _seconds(10)
-    keep_alive_timeout: float = _seconds(75)
+    max_connections: int = _whole(1_000_000, default=_CONNECTION.max_connections)
+    max_requests: int = _whole(1_000_000, default=_API.max_requests)
+    max_header_bytes: int = _whole(16_777_216, default=_CONNECTION.max_header_bytes)
+    max_query_bytes: int = _whole(16_777_216, default=_API.max_query_bytes)
+    max_body_bytes: int = _whole(1_073_741_824, default=_API.max_body_bytes)
+    header_timeout: float = _seconds(_CONNECTION.header_timeout)
+    body_timeout: float = _seconds(_CONNECTION.body_timeout)
+    send_timeout: float = _seconds(_CONNECTION.send_timeout)
+    keep_alive_timeout: float = _seconds(_CONNECTION.keep_alive_timeout)
     shutdown_delay: float = Field(
         default=0,
         ge=0,
