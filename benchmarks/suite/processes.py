@@ -103,6 +103,7 @@ def run(
 ) -> None:
     """Run a command in a folder to its end; raises ProcessFailed."""
     given = {**ENVIRONMENT, **(environment or {})}
+    # Here and below, commands of the benchmark's own, without a shell.
     ran = subprocess.run(  # nosec B603
         command,
         cwd=folder,
