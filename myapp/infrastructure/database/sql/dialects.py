@@ -184,7 +184,7 @@ class Sqlite(Dialect):
         # By default a file that is gone would be made, empty.
         place = f"{self.path.absolute().as_uri()}?mode=rw"
         patience = options.statement_timeout or _FOR_EVER
-        file = sqlite3.connect(place, patience, isolation_level=None, uri=True)
+        file = sqlite3.connect(place, timeout=patience, isolation_level=None, uri=True)
         try:
             self.check()
             self.prepare(file)

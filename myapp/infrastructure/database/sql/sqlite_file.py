@@ -34,7 +34,7 @@ def make_ready(path: Path, timeout: float) -> None:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
-        with closing(sqlite3.connect(path, timeout, isolation_level=None)) as file:
+        with closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as file:
             _check_ownership(file, path)
             _use_write_ahead_log(file, timeout)
             _migrate(file, path)
