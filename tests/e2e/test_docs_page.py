@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.headless_browser import DevTools, Page, headless_browser, new_page
-from tests.e2e.programs import required_program
 from tests.e2e.running_server import RunningServer, launching
+from tests.programs import required_program
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import required_program
 from tests.e2e.running_server import PATIENCE, Launcher, RunningServer, wait_until
+from tests.programs import required_program
 from tests.storages import STORAGE_URLS
 
 LIST = "curl localhost:8080/todo/"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import required_program
 from tests.e2e.raw_http import read_all
 from tests.e2e.running_server import (
     COMMAND_LINE,
@@ -23,6 +22,7 @@ from tests.e2e.running_server import (
     RunningServer,
     wait_until,
 )
+from tests.programs import required_program
 
 BOTH_WAYS = pytest.mark.parametrize(
     "command", [SERVE, (*COMMAND_LINE, "serve")], ids=["myapp.app", "myapp serve"]

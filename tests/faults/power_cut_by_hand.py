@@ -25,7 +25,8 @@ from time import monotonic, sleep
 from tests.faults.crash_rounds import Rounds, fill
 from tests.faults.file_storages import FILE_STORAGES
 from tests.faults.server_process import ServerProcess
-from tests.faults.short_ways import DEADLINE, program
+from tests.faults.short_ways import DEADLINE
+from tests.programs import required_program
 
 _SIZE = 64 * 1_024 * 1_024
 _COMMIT_EVERY = 300
@@ -60,7 +61,7 @@ def _cut_often(kind: str, rounds: int, without_sync: bool) -> bool:
             Path(folder) / "server",
             *asyncio.run(fill(url)),
             url=url,
-            tracer=(program("strace"), *_NO_SYNC, *_PRETEND) if without_sync else (),
+            tracer=(required_program("strace"), *_NO_SYNC, *_PRETEND) if without_sync else (),
             longest=_LONGEST,
         )
         try:
@@ -140,7 +141,7 @@ class _Disk:
 def _run(command: str, *arguments: str) -> str:
     """Answer what a command says; raises CalledProcessError."""
     done = subprocess.run(
-        [program(command), *arguments], check=True, capture_output=True, text=True
+        [required_program(command), *arguments], check=True, capture_output=True, text=True
     )
     return done.stdout.strip()
 

@@ -1,16 +1,12 @@
 """Short ways to entries and into a pickle storage, shared by the tests of this folder."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
-from typing import NoReturn, Unpack
+from typing import Unpack
 from uuid import UUID
-
-import pytest
 
 from myapp.domain.errors import HistoryForgotten
 from myapp.domain.todo import TodoEntry, TodoFields
@@ -102,18 +98,3 @@ def headers_in(folder: Path) -> list[bytes]:
     journal = (folder / JOURNAL).read_bytes()
     frames = frames_in(folder)
     return [journal[frame.start : frame.end - len(frame.payload)] for frame in frames]
-
-
-def program(name: str) -> str:
-    """Answer where a program is; without it the test is skipped, but in CI it fails."""
-    path = which(name)
-    if path is None:
-        unavailable(f"{name} is not installed")
-    return path
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip the test for what the machine does not offer; in CI fail it."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.short_ways import DEADLINE, program, unavailable
+from tests.faults.short_ways import DEADLINE
+from tests.programs import required_program, unavailable
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def small_disk_at(folder: Path, size: int, *, files: int = 0) -> Iterator[Path]:
 
     A folder that is there is hidden meanwhile, with all that is in it.
     """
-    mount, unmount = program("mount"), program("umount")
+    mount, unmount = required_program("mount"), required_program("umount")
     folder.mkdir(exist_ok=True)
     options = f"size={size},nr_inodes={files}"
     command = [mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]

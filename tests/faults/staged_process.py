@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tests.faults import stages
 from tests.faults.recorded_calls import RECORD
-from tests.faults.short_ways import DEADLINE, program, unavailable
+from tests.faults.short_ways import DEADLINE
 from tests.faults.stages import Stage
+from tests.programs import required_program, unavailable
 
 _FORKS = get_context("forkserver")  # each process has all modules from the start
 _FORKS.set_forkserver_preload([stages.__name__])
@@ -86,7 +87,8 @@ class Tracer:
     """strace, attached to a process and its threads until detached, or until that ends."""
 
     def __init__(self, process: StagedProcess, log: Path, *options: str) -> None:
-        command = [program("strace"), "-f", "-p", str(process.pid), "-o", str(log), *options]
+        strace = required_program("strace")
+        command = [strace, "-f", "-p", str(process.pid), "-o", str(log), *options]
         self._strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._strace.stderr is not None
         said = self._strace.stderr.readline()

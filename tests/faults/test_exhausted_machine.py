@@ -35,15 +35,9 @@ from tests.faults.server_process import (
     told,
     wait_until_not_ready,
 )
-from tests.faults.short_ways import (
-    DEADLINE,
-    all_entries,
-    check_history,
-    program,
-    todo,
-    unavailable,
-)
+from tests.faults.short_ways import DEADLINE, all_entries, check_history, todo
 from tests.faults.small_disk import small_disk_at
+from tests.programs import required_program, unavailable
 
 _MEMORY_LIMITS = int(os.environ.get("MEMORY_LIMITS", "1"))
 _MEGABYTE = 1_048_576
@@ -128,7 +122,7 @@ def _change_until(
 def read_only() -> Iterator[Callable[[Path, bool], None]]:
     """Lets a folder and its files be read only, or be written again; for root, too."""
     marked: set[Path] = set()
-    chattr = program("chattr")
+    chattr = required_program("chattr")
 
     def mark(folder: Path, is_read_only: bool) -> None:
         # SQLite maps one into memory; who writes to that, the system ends in place of an error.

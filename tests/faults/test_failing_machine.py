@@ -15,8 +15,9 @@ from tests.faults.server_process import (
     told,
     wait_until_ready,
 )
-from tests.faults.short_ways import DEADLINE, program, unavailable
+from tests.faults.short_ways import DEADLINE
 from tests.faults.small_disk import small_disk_at
+from tests.programs import required_program, unavailable
 
 _DISK_SIZE = 512 * 1_024
 
@@ -31,7 +32,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def tracer() -> list[str]:
     """Answer the strace command, to be completed by what to trace and what to inject."""
-    strace = program("strace")
+    strace = required_program("strace")
     done = subprocess.run([strace, "true"], capture_output=True, text=True, timeout=DEADLINE)
     if done.returncode:
         unavailable(f"nothing can be traced: {done.stderr}")

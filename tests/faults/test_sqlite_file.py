@@ -24,8 +24,9 @@ from tests.faults.server_process import (
     told,
     wait_until_ready,
 )
-from tests.faults.short_ways import DEADLINE, program, todo
+from tests.faults.short_ways import DEADLINE, todo
 from tests.faults.small_disk import small_disk_at
+from tests.programs import required_program
 from tests.realistic_entries import realistic_entries
 from tests.saving import save_all
 
@@ -141,7 +142,7 @@ async def test_a_disk_that_cannot_be_written_is_named_and_works_once_it_can(
 
 
 def _remount(folder: Path, how: str) -> None:
-    command = [program("mount"), "-o", f"remount,{how}", str(folder)]
+    command = [required_program("mount"), "-o", f"remount,{how}", str(folder)]
     subprocess.run(command, check=True, timeout=DEADLINE)
 
 
