@@ -158,6 +158,8 @@ async def _exchange(port: int, pieces: list[bytes]) -> bytes:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0)
+        if len(pieces) > 1:  # or it waits until the service ends the connection
+            writer.write_eof()
         await asyncio.wait_for(reading, _PATIENCE)
     except ConnectionError:  # it has ended the connection while more was sent
         reading.cancel()

@@ -112,6 +112,20 @@ class Connection(HttpToolsProtocol):
                 self._set_deadline()  # else there is one again once it is answered
         self._check_received()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's answers nothing
+        """Answer whether to go on: a client that sends no more may wait for answers.
+
+        Whether it has gone away shows only once it is sent some (RFC 9112, 9.5).
+        """
+        if self._answered is None:
+            return False
+        self._stage = _Stage.END
+        waiting = (self._answered, *self._in_turn)
+        for exchange in waiting:
+            exchange.expect_no_more()
+        waiting[-1].keep_alive = False
+        return True
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._delivery.watch()
@@ -198,7 +212,10 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or answered is None:
             return
         if answered.is_last:
-            self._close()
+            if answered.expects_more:
+                self._close()
+            else:
+                self._close_at_once()
             return
         self.flow.resume_reading()
         if self._in_turn:

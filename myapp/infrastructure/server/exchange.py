@@ -18,6 +18,7 @@ class Exchange(RequestResponseCycle):
     """
 
     is_last = False
+    expects_more = True
     _ends_by_closing = False
     _head = b""  # until it is sent
     _rejection: Rejection | None = None
@@ -28,8 +29,15 @@ class Exchange(RequestResponseCycle):
         self.keep_alive = False
         self.message_event.set()
 
+    def expect_no_more(self) -> None:
+        """Let the application, once it has what has come, take the client for gone."""
+        self.expects_more = False
+        self.message_event.set()
+
     async def receive(self) -> ASGIReceiveEvent:
         """Answer what comes next; raises Rejection."""
+        if not self.expects_more and not self.message_event.is_set():
+            return {"type": "http.disconnect"}
         if self._rejection is None:
             message = await super().receive()
         if self._rejection is None:
