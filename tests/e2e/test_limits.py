@@ -177,6 +177,14 @@ def test_a_body_that_is_too_large_is_no_next_request(strict: RunningServer) -> N
         assert read_all(connection) == b""
 
 
+def test_a_body_that_is_too_large_is_not_sent_for(strict: RunningServer) -> None:
+    request = post(DRAFT.ljust(BODY_BYTES + 1), "Expect: 100-continue")
+
+    answer = only(exchange(strict, request[: -BODY_BYTES - 1]))
+
+    assert answer.problem == "content-too-large"
+
+
 def test_what_follows_a_body_counts_as_head(strict: RunningServer) -> None:
     trailer = b"0\r\n" + b"X: x\r\n" * 1_000 + b"\r\n"
 

@@ -37,10 +37,17 @@ class JsonRequest(Request):
     """
 
     async def body(self) -> bytes:
-        """Answer the bytes; raises Rejection before reading more than it would take."""
+        """Answer the bytes; raises Rejection before reading more than it would take.
+
+        What the head rules out is not even sent for (RFC 9110, section 10.1.1).
+        """
         if not hasattr(self, "_body"):
-            _check_media_type(self)
-            body = await self._received(self.app.state.max_body_bytes)
+            headers: dict[bytes, bytes] = dict(self.scope["headers"])
+            _check_media_type(self.method, headers.get(b"content-type", b""))
+            most: int = self.app.state.max_body_bytes
+            if int(headers.get(b"content-length", 0)) > most:
+                raise _too_large(most)
+            body = await self._received(most)
             if not body:
                 raise Rejection(MALFORMED_REQUEST, "The body is empty, not JSON.")
             self._body = body
@@ -54,8 +61,7 @@ class JsonRequest(Request):
                 raise Rejection(MALFORMED_REQUEST, "The body broke off.")
             body += message.get("body", b"")
             if len(body) > most:
-                detail = f"The body has more than {most} bytes."
-                raise Rejection(CONTENT_TOO_LARGE, detail)
+                raise _too_large(most)
             is_complete = not message.get("more_body", False)
         return bytes(body)
 
@@ -76,9 +82,7 @@ class JsonRequest(Request):
         return value
 
 
-def _check_media_type(request: Request) -> None:
-    fields: list[tuple[bytes, bytes]] = request.scope["headers"]
-    declared = next((value for name, value in fields if name == b"content-type"), b"")
+def _check_media_type(method: str, declared: bytes) -> None:
     if declared == b"application/json":  # or a parser for mail would take 10 microseconds
         return
     message = Message()
@@ -87,16 +91,18 @@ def _check_media_type(request: Request) -> None:
     is_json = media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
     )
-    if is_json and not (request.method == "PATCH" and media_type == _JSON_PATCH):
+    if is_json and not (method == "PATCH" and media_type == _JSON_PATCH):
         return
     told = shown(declared.decode("latin-1") or "nothing")
     detail = f"The body is declared as {told}; with curl, add {_CURL_OPTION}."
     headers = {"Accept-Patch": f"{MERGE_PATCH}, application/json"}
     raise Rejection(
-        UNSUPPORTED_MEDIA_TYPE,
-        detail,
-        headers=headers if request.method == "PATCH" else None,
+        UNSUPPORTED_MEDIA_TYPE, detail, headers=headers if method == "PATCH" else None
     )
+
+
+def _too_large(most: int) -> Rejection:
+    return Rejection(CONTENT_TOO_LARGE, f"The body has more than {most} bytes.")
 
 
 def _decode(body: bytes) -> object:
