@@ -96,6 +96,10 @@ def test_ids_are_canonical_and_sort_by_creation(client: TestClient) -> None:
         "return = representation",
         "respond-async, return=representation; foo=bar",
         "return=representation, return=minimal",
+        'return="repre\\sentation"',
+        'foo="a, return=minimal", return=representation',
+        r'foo="\", return=minimal, \\", return=representation',
+        'foo; bar="; a, return=minimal", return=representation',
     ],
 )
 def test_the_answer_is_the_entry_if_that_is_wished_for(client: TestClient, wish: str) -> None:
@@ -118,6 +122,10 @@ def test_the_answer_is_the_entry_if_that_is_wished_for(client: TestClient, wish:
         "returns=representation",
         "count=exact",
         "return=minimal, return=representation",  # the first one counts: RFC 7240, 2
+        'foo="a, return=representation"',
+        r'foo="\", return=representation"',
+        'foo; bar="a, return=representation"',
+        'foo=";", bar=", return=representation, "',
     ],
 )
 def test_the_answer_is_the_id_whatever_else_is_wished_for(

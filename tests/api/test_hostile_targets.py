@@ -379,6 +379,8 @@ def test_a_huge_condition_that_is_malformed_is_refused(client: TestClient, value
         ", " * 50_000,
         "a=b; " * 20_000,
         ' "' * 30_000,
+        '"' + r"\\" * 30_000,
+        '"' + r"\"" * 30_000 + ", return=representation",
         "return==representation",
         "représentation".encode().decode("latin-1"),
     ],

@@ -28,6 +28,9 @@ _TAGS: JsonSchemaValue = {
 }
 _ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _REVISION = re.compile(r'"([1-9][0-9]{0,17})"')
+_QUOTED = r'"(?:[^"\\]|\\.)*"?'  # a string in quotes (RFC 9110, 5.6.4), or one that breaks off
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_PREFERENCE = re.compile(rf'[ \t,]*((?:[^,;"]+|{_QUOTED})*)(?:[^,"]+|{_QUOTED})*')
 _TAG_LIST = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t,]*{_ENTITY_TAG})*[ \t,]*")
 
 
@@ -95,9 +98,10 @@ def parse_preferences(lines: Iterable[str]) -> frozenset[str]:
     Of a preference given more than once the first counts (RFC 7240, section 2).
     """
     preferred: dict[str, str] = {}
-    for part in ",".join(lines).lower().split(","):
-        name, _, value = part.partition(";")[0].partition("=")
-        preferred.setdefault(name.strip(), value.strip().strip('"'))
+    for preference in _PREFERENCE.findall(",".join(lines).lower()):
+        name, _, value = preference.partition("=")
+        unquoted = _QUOTED_PAIR.sub(r"\1", value.strip().strip('"'))
+        preferred.setdefault(name.strip(), unquoted)
     return frozenset(f"{name}={value}" for name, value in preferred.items())
 
 
