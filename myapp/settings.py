@@ -134,8 +134,9 @@ class Settings(BaseSettings):
     workers: int = _whole(256, default=1)
     api_prefix: str = Field(
         default=_API.prefix,
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="empty, or a path such as /api without a slash at its end",
+        pattern=r"^(/\.*[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$",
+        description="empty, or a path such as /api with no slash at its end, and no . or .. as"
+        " a step of it",
     )
     allowed_hosts: Words[Annotated[str, AfterValidator(_host)]] = _API.allowed_hosts
     cors_origins: Words[Annotated[str, AfterValidator(_origin)]] = _API.cors_origins

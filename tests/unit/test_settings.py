@@ -213,7 +213,7 @@ def test_the_older_spelling_of_the_log_level_yields(monkeypatch: pytest.MonkeyPa
     assert settings.log_level == "ERROR"
 
 
-@pytest.mark.parametrize("prefix", ["/api", "/api/v1", "/a-b_c.d~e"])
+@pytest.mark.parametrize("prefix", ["/api", "/api/v1", "/a-b_c.d~e", "/.a/..b"])
 def test_a_prefix_is_a_path_without_a_slash_at_its_end(
     monkeypatch: pytest.MonkeyPatch, prefix: str
 ) -> None:
@@ -338,6 +338,9 @@ def test_a_wrong_value_in_the_file_env_is_reported(
         ("TODOAPP_API_PREFIX", "/api/", "/api"),
         ("TODOAPP_API_PREFIX", "/", "/api"),
         ("TODOAPP_API_PREFIX", "//api", "/api"),
+        ("TODOAPP_API_PREFIX", "/..", "no . or .."),
+        ("TODOAPP_API_PREFIX", "/.", "no . or .."),
+        ("TODOAPP_API_PREFIX", "/a/../b", "no . or .."),
         ("TODOAPP_API_PREFIX", "/a?b", "/api"),
         ("TODOAPP_API_PREFIX", "/a b", "/api"),
         ("TODOAPP_API_PREFIX", "https://host/api", "/api"),
