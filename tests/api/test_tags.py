@@ -66,6 +66,7 @@ def test_repeating_changes_nothing_the_revision_included(
         ("a+b", "a+b"),
         ("a;b=c", "a;b=c"),
         ("%20home%20", "home"),
+        ("home%0A", "home"),
         ("...", "..."),
         (".hidden", ".hidden"),
         ("tags", "tags"),

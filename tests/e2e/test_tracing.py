@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -12,11 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
-from tests.e2e.running_server import Launcher
+from tests.e2e.running_server import Launcher, RunningServer
 from tests.e2e.test_start_and_stop import assert_cannot_start
 
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _PARENT = "00f067aa0ba902b7"
+_ID = "01936d3a-0000-7000-8000-000000000001"
 
 
 class Collector(HTTPServer):
@@ -124,6 +126,17 @@ def test_what_a_request_asks_of_the_storage_is_a_span_within_its_own(
     assert "hush" not in str(collector.exports)
 
 
+def test_a_path_that_has_a_line_feed_means_the_same_as_without_traces(
+    launcher: Launcher, settings: dict[str, str], traced: dict[str, str], tmp_path: Path
+) -> None:
+    other = {"TODOAPP_STORAGE_DIR": str(tmp_path / "other todos")}
+
+    for chosen in (settings, traced | other):
+        statuses = statuses_of_line_feeds(launcher.serve(chosen))
+
+        assert statuses == [200, 422, 422, 422, 404, 404, 404]
+
+
 @pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", "https"), ("", "http")])
 def test_only_a_proxy_that_is_named_is_believed_how_it_was_asked(
     launcher: Launcher,
@@ -170,6 +183,22 @@ def test_without_what_it_takes_the_start_says_what_to_install(
 
     assert_cannot_start(refused, "TODOAPP_TRACING", "requirements/serve-tracing.txt")
     assert len(refused.err.splitlines()) == 1
+
+
+def statuses_of_line_feeds(server: RunningServer) -> list[int]:
+    """Answer how paths are answered that have a line feed."""
+    requests = [
+        ("PUT", f"/todo/{_ID}/tags/a%0A"),
+        ("PUT", f"/todo/{_ID}/tags/%0A"),
+        ("PUT", f"/todo/{_ID}/tags/a%0Ab"),
+        ("GET", f"/todo/{_ID}%0A"),
+        ("GET", f"/todo/{_ID}/changes%0A"),
+        ("GET", "/todo%0A"),
+        ("GET", "/docs%0A"),
+    ]
+    with server.client as client:
+        client.put(f"/todo/{_ID}", json={"content": "x"}).raise_for_status()
+        return [client.request(*request).status_code for request in requests]
 
 
 def of_requests(collector: Collector) -> list[Span]:

@@ -4,12 +4,10 @@ import logging
 import re
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from secrets import token_hex
 from time import perf_counter
 
-from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +20,6 @@ from myapp.infrastructure.api.handled_request import (
 from myapp.infrastructure.api.json_route import JsonRoutes
 from myapp.infrastructure.api.limits import Limits
 from myapp.infrastructure.api.origins import Origins, RawHeaders
-from myapp.infrastructure.api.problem_handlers import rejection_of
 from myapp.infrastructure.api.problem_types import INTERNAL_ERROR, OVERLOADED, STOPPING
 from myapp.infrastructure.api.problems import Rejection, problem_response
 from myapp.infrastructure.api.security_headers import security_headers
@@ -101,10 +98,6 @@ class Edge:
         response = self._answer_at_once(scope, headers)
         if response is None and (route := self._routes.find(scope)) is not None:
             response = await route.respond(scope, receive)
-        if response is None and scope["path"].endswith("\n"):
-            # For the patterns of Starlette's routes a path ends before its last line feed.
-            request, error = Request(scope), HTTPException(HTTPStatus.NOT_FOUND)
-            response = problem_response(request, rejection_of(request, error))
         if response is None:
             await self._pass_on(scope, receive, answer)
         elif type(response).__call__ is Response.__call__:  # which only sends what is there

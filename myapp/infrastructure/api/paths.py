@@ -1,11 +1,13 @@
-"""Paths: what is an id in them, and the URLs that are made of them."""
+"""Paths: how routes match them, what is an id in them, and the URLs that are made of them."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.routing import BaseRoute, Route
 
 from myapp.infrastructure.api.remembering import remembering
 from myapp.infrastructure.api.todo_schema import EXAMPLE_ID, EntryId
@@ -26,6 +28,17 @@ class _EntryConvertor(StringConvertor):
 
 
 register_url_convertor("entry", _EntryConvertor())
+
+
+def match_whole_paths(routes: Iterable[BaseRoute]) -> None:
+    """Let routes take a line feed for a character like any other.
+
+    Starlette's pass over one at the end of a path, and take none for a part of a parameter.
+    """
+    for route in routes:
+        if isinstance(route, Route):
+            pattern = route.path_regex.pattern.replace("$", r"\Z")
+            route.path_regex = re.compile(pattern, re.DOTALL)
 
 
 def url_of(request: Request, path: str) -> str:

@@ -26,6 +26,7 @@ from myapp.infrastructure.api.limits import Limits
 from myapp.infrastructure.api.openapi import complete
 from myapp.infrastructure.api.options import ApiOptions
 from myapp.infrastructure.api.origins import Origins
+from myapp.infrastructure.api.paths import match_whole_paths
 from myapp.infrastructure.api.problem_handlers import install_problem_handlers
 from myapp.infrastructure.api.trace_context import received_trace_id, recorded_trace_id
 
@@ -112,6 +113,7 @@ def create_api(
     ):
         # To include the router would build its routes anew for each application: 30 ms.
         app.router.routes.extend(controller.router.routes)
+    match_whole_paths(app.router.routes)
     install_problem_handlers(app)
     app.state.max_body_bytes = options.max_body_bytes
     origins = Origins(options.cors_origins)
