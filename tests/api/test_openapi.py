@@ -9,15 +9,18 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.testclient import TestClient
 
+from myapp.infrastructure.api.security_headers import SECURITY_HEADERS
 from tests.api.answers import JSON, STATUSES, Entry, get, number
 from tests.api.applications import build_app
 
 Document = dict[str, Any]
 
+_JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _ANYWHERE = {400, 405, 408, 414, 421, 431, 500, 503}
 _WRITE = {*_ANYWHERE, 403, 422, 507}
 _BODY = {413, 415}
+_STATE = {"ETag", "Cache-Control"}
 
 _STATUSES = {
     "list_entries": {200, 304, 422, *_ANYWHERE},
@@ -38,6 +41,13 @@ _STATUSES = {
     "ready": {200, *_ANYWHERE},
     "metrics": {200, *_ANYWHERE},
     "explain_problem": {200, 404, *_ANYWHERE},
+}
+
+# What describes the content, and what tells browsers how to treat it.
+_ANY_ANSWER = {
+    "content-length",
+    "content-type",
+    *(name.decode("ascii") for name, _ in SECURITY_HEADERS),
 }
 
 _DOCUMENT: Document = build_app("pickle:///never-opened").openapi()
@@ -245,19 +255,22 @@ def test_a_body_that_is_needed_is_required() -> None:
 @pytest.mark.parametrize(
     ("name", "status", "headers"),
     [
-        ("list_entries", "200", {"ETag", "Link", "Total-Count", "Preference-Applied"}),
-        ("list_entries", "304", {"ETag"}),
+        ("list_entries", "200", {*_STATE, "Link", "Total-Count", "Preference-Applied"}),
+        ("list_entries", "304", {*_STATE, "Link", "Total-Count", "Preference-Applied"}),
         ("add_entry", "201", {"ETag", "Location", "Preference-Applied"}),
-        ("get_entry", "200", {"ETag"}),
-        ("get_entry", "304", {"ETag"}),
+        ("get_entry", "200", _STATE),
+        ("get_entry", "304", _STATE),
         ("put_entry", "201", {"Location"}),
         ("change_entry", "200", {"ETag"}),
-        ("list_changes", "200", {"ETag", "Link"}),
-        ("list_changes", "304", {"ETag"}),
-        ("list_changes_of_entry", "200", {"ETag", "Link"}),
-        ("list_changes_of_entry", "304", {"ETag"}),
-        ("list_tags", "200", {"ETag"}),
-        ("list_tags", "304", {"ETag"}),
+        ("change_entry", "415", {"Accept-Patch"}),
+        ("list_changes", "200", {*_STATE, "Link"}),
+        ("list_changes", "304", {*_STATE, "Link"}),
+        ("list_changes_of_entry", "200", {*_STATE, "Link"}),
+        ("list_changes_of_entry", "304", {*_STATE, "Link"}),
+        ("list_tags", "200", _STATE),
+        ("list_tags", "304", _STATE),
+        ("follow_changes", "200", {"Cache-Control"}),
+        ("metrics", "200", {"Vary"}),
     ],
 )
 def test_the_fields_of_the_header_that_matter_are_documented_with_an_example(
@@ -269,6 +282,48 @@ def test_the_fields_of_the_header_that_matter_are_documented_with_an_example(
     for field in headers:
         assert documented[field]["description"]
         assert _parameter_examples(documented[field]), field
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path", "headers"),
+    [
+        ("list_entries", "GET", "/todo?limit=1", {"Prefer": "count=exact"}),
+        (
+            "list_entries",
+            "GET",
+            "/todo?limit=1",
+            {"Prefer": "count=exact", "If-None-Match": "*"},
+        ),
+        ("add_entry", "POST", "/todo", {"Prefer": "return=representation"}),
+        ("get_entry", "GET", f"/todo/{number(1)}", {}),
+        ("get_entry", "GET", f"/todo/{number(1)}", {"If-None-Match": "*"}),
+        ("put_entry", "PUT", f"/todo/{number(3)}", {}),
+        ("change_entry", "PATCH", f"/todo/{number(1)}", {}),
+        ("change_entry", "PATCH", f"/todo/{number(1)}", {"Content-Type": "text/plain"}),
+        ("add_entry", "POST", "/todo", {"Content-Type": "text/plain"}),
+        ("list_changes", "GET", "/todo/changes", {}),
+        ("list_changes", "GET", "/todo/changes", {"If-None-Match": "*"}),
+        ("list_changes_of_entry", "GET", f"/todo/{number(1)}/changes", {}),
+        ("list_tags", "GET", "/tags", {"If-None-Match": "*"}),
+        ("metrics", "GET", "/metrics", {}),
+        ("metrics", "GET", "/metrics", {"Accept": "application/openmetrics-text"}),
+    ],
+)
+def test_no_answer_has_more_than_is_documented(
+    client: TestClient, name: str, method: str, path: str, headers: Mapping[str, str]
+) -> None:
+    for earlier in (1, 2):
+        client.put(f"/todo/{number(earlier)}", json={"content": "x"})
+    body = {"content": "y"} if method in ("POST", "PUT", "PATCH") else None
+
+    response = client.request(method, path, json=body, headers=headers)
+
+    documented = _OPERATIONS[name]["responses"][str(response.status_code)]
+    fields = {field.lower() for field in documented["headers"]}
+    assert set(response.headers) <= fields | _ANY_ANSWER
+    if response.content:
+        media_type = response.headers["Content-Type"].partition(";")[0]
+        assert media_type in documented["content"]
 
 
 @pytest.mark.parametrize("status", ["200", "201"])
@@ -362,10 +417,19 @@ def test_the_limits_are_documented(name: str, media_type: str) -> None:
     for field, keyword, limit in (
         ("content", "maxLength", 1_000),
         ("notes", "maxLength", 16_000),
-        ("tags", "maxItems", 100),
     ):
         assert _keyword(schema["properties"][field], keyword) == limit
     assert _keyword(_option(schema["properties"]["tags"])["items"], "maxLength") == 60
+
+
+def test_equal_tags_are_as_many_as_one_likes(client: TestClient) -> None:
+    """No schema can say that a hundred different ones are the most, so that words do."""
+    draft = {"content": "x", "tags": ["home"] * 150}
+
+    _validate(draft, _OPERATIONS["add_entry"]["requestBody"]["content"][_JSON]["schema"])
+    assert client.post("/todo", json=draft).status_code == 201
+    described = _DOCUMENT["components"]["schemas"]["TodoEntryDraft"]["properties"]["tags"]
+    assert "100 different" in described["description"]
 
 
 def _option(schema: Document) -> Document:

@@ -29,7 +29,7 @@ from myapp.infrastructure.api.problem_types import (
     TODO_ENTRY_NOT_FOUND,
 )
 from myapp.infrastructure.api.problems import answers
-from myapp.infrastructure.api.response_docs import ETAG, NEXT_CHANGES, NOT_MODIFIED
+from myapp.infrastructure.api.response_docs import NEXT_CHANGES, STATE, revalidated
 
 router = APIRouter(
     route_class=JsonRoute, tags=["changes"], generate_unique_id_function=operation_id
@@ -51,8 +51,7 @@ ChangeName = Annotated[
     response_model=list[ChangeSchema],
     response_description="The changes, the oldest first; none if nothing is left for now.",
     responses={
-        200: {"headers": ETAG | NEXT_CHANGES},
-        304: NOT_MODIFIED,
+        **revalidated(STATE | NEXT_CHANGES),
         **answers(*_READ),
     },
 )
@@ -80,8 +79,7 @@ async def list_changes(
     response_model=list[ChangeSchema],
     response_description="The entry's changes, the oldest first.",
     responses={
-        200: {"headers": ETAG | NEXT_CHANGES},
-        304: NOT_MODIFIED,
+        **revalidated(STATE | NEXT_CHANGES),
         **answers(*_READ, TODO_ENTRY_NOT_FOUND),
     },
 )

@@ -18,6 +18,7 @@ from myapp.infrastructure.api.parameters import Revision, parse_revision
 from myapp.infrastructure.api.parsed import Parsed
 from myapp.infrastructure.api.problem_types import INVALID_INPUT, STORAGE_UNAVAILABLE
 from myapp.infrastructure.api.problems import InputError, answers, invalid_input
+from myapp.infrastructure.api.response_docs import NO_STORE
 from myapp.infrastructure.api.todo_schema import Tag
 
 router = APIRouter(
@@ -79,9 +80,10 @@ LastEventId = Annotated[
     response_description="The events, as they happen, without end.",
     responses={
         200: {
+            "headers": NO_STORE,
             "content": {
                 EventStream.media_type: {"schema": {"type": "string"}, "example": _EXAMPLE}
-            }
+            },
         },
         **answers(INVALID_INPUT, STORAGE_UNAVAILABLE),
     },

@@ -6,6 +6,7 @@ from starlette.responses import PlainTextResponse, Response
 from myapp.infrastructure.api.dependencies import Rendering
 from myapp.infrastructure.api.openapi import operation_id
 from myapp.infrastructure.api.problems import answers
+from myapp.infrastructure.api.response_docs import VARY_ACCEPT
 
 router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
@@ -14,6 +15,12 @@ _EXAMPLE = """\
 # TYPE todo_http_requests_total counter
 todo_http_requests_total{method="GET",route="/todo",status="200"} 17.0
 """
+_OPENMETRICS_EXAMPLE = """\
+# HELP todo_http_requests Requests by the template of their path.
+# TYPE todo_http_requests counter
+todo_http_requests_total{method="GET",route="/todo",status="200"} 17.0
+# EOF
+"""
 
 
 @router.get(
@@ -21,7 +28,19 @@ todo_http_requests_total{method="GET",route="/todo",status="200"} 17.0
     response_class=PlainTextResponse,
     response_description="The metrics, or the same in the format of OpenMetrics if that is"
     " asked for.",
-    responses={200: {"content": {"text/plain": {"example": _EXAMPLE}}}, **answers()},
+    responses={
+        200: {
+            "headers": VARY_ACCEPT,
+            "content": {
+                "text/plain": {"example": _EXAMPLE},
+                "application/openmetrics-text": {
+                    "schema": {"type": "string"},
+                    "example": _OPENMETRICS_EXAMPLE,
+                },
+            },
+        },
+        **answers(),
+    },
 )
 async def metrics(request: Request, render: Rendering) -> Response:
     """Answer what the service counts and measures, as Prometheus reads it.

@@ -13,6 +13,11 @@ def _header(description: str, example: str) -> dict[str, Any]:
 ETAG: Headers = {
     "ETag": _header("What stands for this answer, in quotes: of entries the revision.", '"17"')
 }
+STATE: Headers = ETAG | {
+    "Cache-Control": _header("May be kept, if its ETag is asked about each time.", "no-cache")
+}
+NO_STORE: Headers = {"Cache-Control": _header("May not be kept.", "no-store")}
+VARY_ACCEPT: Headers = {"Vary": _header("What of the request the format goes by.", "Accept")}
 LOCATION: Headers = {
     "Location": _header("Where the entry is.", "/todo/0193e5a4-7f3c-7d32-8c5e-4f6a7b8c9d0e")
 }
@@ -38,8 +43,19 @@ PREFERENCE_APPLIED: Headers = {
 }
 RETRY_AFTER: Headers = {"Retry-After": _header("Seconds to wait before trying again.", "1")}
 ALLOW: Headers = {"Allow": _header("The methods that the path takes.", "GET, HEAD, POST")}
-PATCH_SCHEMA = {"schema": {"$ref": "#/components/schemas/TodoEntryPatch"}}
-NOT_MODIFIED: dict[str, Any] = {
-    "description": "What the client has, under the ETag in If-None-Match, is current.",
-    "headers": ETAG,
+ACCEPT_PATCH: Headers = {
+    "Accept-Patch": _header(
+        "The media types that a patch may have (RFC 5789).",
+        "application/merge-patch+json, application/json",
+    )
 }
+PATCH_SCHEMA = {"schema": {"$ref": "#/components/schemas/TodoEntryPatch"}}
+
+
+def revalidated(headers: Headers) -> dict[int | str, dict[str, Any]]:
+    """Answer FastAPI's `responses` for an answer with these headers, and for 304 with them."""
+    description = "What the client has, under the ETag in If-None-Match, is current."
+    return {
+        200: {"headers": headers},
+        304: {"description": description, "headers": headers},
+    }

@@ -44,13 +44,15 @@ from myapp.infrastructure.api.problem_types import (
 )
 from myapp.infrastructure.api.problems import answers
 from myapp.infrastructure.api.response_docs import (
+    ACCEPT_PATCH,
     ETAG,
     LINK,
     LOCATION,
-    NOT_MODIFIED,
     PATCH_SCHEMA,
     PREFERENCE_APPLIED,
+    STATE,
     TOTAL_COUNT,
+    revalidated,
 )
 from myapp.infrastructure.api.todo_query_schema import ListParameters
 from myapp.infrastructure.api.todo_schema import (
@@ -89,8 +91,7 @@ TagName = Annotated[
     response_model=list[TodoEntrySchema],
     response_description="A page of entries.",
     responses={
-        200: {"headers": ETAG | LINK | TOTAL_COUNT | PREFERENCE_APPLIED},
-        304: NOT_MODIFIED,
+        **revalidated(STATE | LINK | TOTAL_COUNT | PREFERENCE_APPLIED),
         **answers(*_READ),
     },
 )
@@ -167,8 +168,7 @@ async def add_entry(
     response_model=TodoEntrySchema,
     response_description="The entry.",
     responses={
-        200: {"headers": ETAG},
-        304: NOT_MODIFIED,
+        **revalidated(STATE),
         **answers(*_READ, TODO_ENTRY_NOT_FOUND, HISTORY_FORGOTTEN),
     },
 )
@@ -229,7 +229,10 @@ async def put_entry(
     response_model=TodoEntrySchema,
     response_description="The entry, changed or as it was.",
     responses={200: {"headers": ETAG}, **answers(*_CHANGE, *_BODY)},
-    openapi_extra={"requestBody": {"content": {"application/json": PATCH_SCHEMA}}},
+    openapi_extra={
+        "requestBody": {"content": {"application/json": PATCH_SCHEMA}},
+        "responses": {"415": {"headers": ACCEPT_PATCH}},
+    },
 )
 async def change_entry(
     response: Response,
@@ -290,7 +293,7 @@ async def remove_tag(
     "/tags",
     response_model=list[TagUseSchema],
     response_description="All tags.",
-    responses={200: {"headers": ETAG}, 304: NOT_MODIFIED, **answers(*_READ)},
+    responses={**revalidated(STATE), **answers(*_READ)},
 )
 async def list_tags(
     response: Response, service: Service, if_none_match: IfNoneMatch = None

@@ -139,8 +139,9 @@ Tags = Annotated[
     AfterValidator(normalise_tags),
     Field(
         strict=False,  # JSON knows arrays, but no tuples
-        description="Answered sorted by code point, each once. Case matters.",
-        json_schema_extra={"maxItems": TAGS_MOST},
+        # A schema could only bound all of them, and equal ones count once.
+        description=f"Up to {TAGS_MOST} different ones; answered sorted by code point, each"
+        " once. Case matters.",
     ),
 ]
 PriorityName = Annotated[Priority, Field(strict=False, description="How much it matters.")]
