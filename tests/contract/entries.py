@@ -27,6 +27,7 @@ from tests.saving import save_all
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
+UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
 
 _numbers = count(1)
 

@@ -17,12 +17,10 @@ from myapp.domain.errors import InvalidValue, StaleTodoEntry
 from myapp.domain.todo import Due, Priority, TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
 from tests.contract import entries as arbitrary
-from tests.contract.entries import LATER, NOON, entries_of, new_entry, save
+from tests.contract.entries import LATER, NOON, UNKNOWN, entries_of, new_entry, save
 from tests.contract.following import check_page, follow, replayed
 from tests.contract.storages import Storage
 from tests.saving import save_all
-
-UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
 
 
 async def a_life(repository: TodoEntryRepository) -> list[Change]:

@@ -10,11 +10,9 @@ from myapp.domain.errors import ChangeNotFound, InvalidValue, TodoEntryNotFound
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.domain.todo_history import TodoHistory
-from tests.contract.entries import LATER, new_entry, save
+from tests.contract.entries import LATER, UNKNOWN, new_entry, save
 from tests.contract.following import follow, follow_entry
 from tests.saving import save_all
-
-UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
 
 
 async def two_lives(repository: TodoEntryRepository) -> tuple[list[Change], list[Change]]:

@@ -11,10 +11,16 @@ import pytest
 from myapp.domain.errors import StaleTodoEntry, TodoEntryNotFound
 from myapp.domain.todo import Due, Priority, TodoEntry
 from myapp.domain.todo_entry_repository import TagUse, TodoEntryRepository, TodoQuery
-from tests.contract.entries import LATER, NOON, contents_of, entries_of, new_entry, save
+from tests.contract.entries import (
+    LATER,
+    NOON,
+    UNKNOWN,
+    contents_of,
+    entries_of,
+    new_entry,
+    save,
+)
 from tests.saving import save_all
-
-UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
 
 
 async def test_a_stored_entry_is_answered_as_it_was_but_for_its_revision(

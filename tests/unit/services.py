@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
 
@@ -13,10 +13,8 @@ from myapp.domain.change import Change
 from myapp.domain.errors import TodoError
 from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt, TodoEntryRepository
+from tests.contract.entries import NOON
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-UNKNOWN = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
 
 
 @dataclass

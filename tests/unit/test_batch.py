@@ -24,9 +24,9 @@ from myapp.domain.errors import (
 )
 from myapp.domain.todo import TAGS_MOST, TodoEntry
 from myapp.domain.todo_entry_repository import PAGE_MOST, TodoQuery
+from tests.contract.entries import NOON
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.unit.services import (
-    NOON,
     DistantRepository,
     FailingRepository,
     OvertakenRepository,

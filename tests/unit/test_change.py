@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,9 +13,8 @@ from myapp.domain.change import Change, ChangedSince, ChangeKind
 from myapp.domain.errors import TodoError
 from myapp.domain.todo import Due, Priority, TodoEntry
 from tests.contract import entries as arbitrary
+from tests.contract.entries import LATER, NOON
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LATER = NOON + timedelta(hours=1)
 MUCH_LATER = NOON + timedelta(days=1)
 
 OPEN = replace(

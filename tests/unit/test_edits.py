@@ -1,7 +1,6 @@
 """The edits: what becomes of an entry that is there, and of one that is not."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,9 +15,8 @@ from myapp.domain.errors import (
     TooManyTags,
 )
 from myapp.domain.todo import TAGS_MOST, Due, Priority, TodoEntry, TodoFields
+from tests.contract.entries import LATER, NOON
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LATER = NOON + timedelta(hours=1)
 ID = UUID(int=7)
 ENTRY = TodoEntry.create_from_content("buy oat milk", id=ID, at=NOON, tags=("shop",))
 FULL = ENTRY.change(at=NOON, tags=tuple(f"tag-{number}" for number in range(TAGS_MOST)))

@@ -28,10 +28,9 @@ from myapp.domain.todo import (
     normalise_tags,
 )
 from tests.contract import entries as arbitrary
+from tests.contract.entries import LATER, NOON
 
 ID = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LATER = NOON + timedelta(hours=1)
 LATEST = NOON + timedelta(hours=2)
 
 EAST = timezone(timedelta(hours=1))

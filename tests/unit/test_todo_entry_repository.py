@@ -23,10 +23,9 @@ from myapp.domain.todo_entry_repository import (
     normalise_search,
 )
 from tests.contract import entries as arbitrary
+from tests.contract.entries import LATER, NOON
 from tests.contract.few_values import QUERIES
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LATER = NOON + timedelta(hours=1)
 MICROSECOND = timedelta(microseconds=1)
 
 

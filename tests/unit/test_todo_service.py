@@ -32,10 +32,9 @@ from myapp.domain.todo_entry_repository import (
     TagUse,
     TodoQuery,
 )
+from tests.contract.entries import NOON, UNKNOWN
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.unit.services import (
-    NOON,
-    UNKNOWN,
     ContestedRepository,
     DistantRepository,
     FailingRepository,

@@ -15,9 +15,9 @@ from myapp.domain.change import Change, ChangedSince, ChangeKind
 from myapp.domain.errors import ChangeNotFound, HistoryForgotten, TodoEntryNotFound
 from myapp.domain.todo import Due, Priority, TodoEntry
 from myapp.domain.todo_entry_repository import TodoQuery
+from tests.contract.entries import NOON
 from tests.in_memory_todo_entry_repository import InMemoryTodoEntryRepository
 from tests.unit.services import (
-    NOON,
     DistantRepository,
     HeldRepository,
     OvertakenRepository,
