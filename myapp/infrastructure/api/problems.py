@@ -47,7 +47,10 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of problem, in words.")
     status: int = Field(description="The HTTP status code.", examples=[422])
     detail: str = Field(description="What went wrong this time.")
-    instance: str = Field(description="The path requested.", examples=["/todo"])
+    instance: str = Field(
+        description="The path requested; / if the request was refused before it was read.",
+        examples=["/todo"],
+    )
     errors: list[InputError] | None = Field(
         default=None, description="For invalid input: all that is wrong with it."
     )
