@@ -2,7 +2,7 @@
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -226,6 +226,13 @@ def _repeat(whole: bytes) -> bytes:
     return b"\n".join([header, first, first, *rest])
 
 
+def _trailer_of(entries: Sequence[bytes], all_lines: Sequence[bytes]) -> bytes:
+    """Answer the trailer that confirms the lines, and the entries among them."""
+    digest, whole = (sha256(b"".join(lines)).hexdigest() for lines in (entries, all_lines))
+    values = {"count": len(entries), "digest": digest, "sha256": whole}
+    return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+
+
 def _drop(whole: bytes) -> bytes:
     header, _, *rest = whole.split(b"\n")
     return b"\n".join([header, *rest])
@@ -268,6 +275,28 @@ async def test_a_damaged_backup_is_refused_with_its_line(
     with pytest.raises(BackupDamaged, match=reason):
         await restore(small, target, replace=True, now=EPOCH, progress=quietly)
     assert (target.entries, target.revision) == (before, 5)
+
+
+@pytest.mark.parametrize(
+    ("forged", "reason"),
+    [
+        ({"revision": 0}, "line 2 revision: must be greater than or equal to 1"),
+        ({"tags": [f"{number:04}" for number in range(1_500)]}, "line 2 tags: must be 1,000"),
+        ({"tags": ["a b"]}, "line 2 tags: must be 1,000 different words at most"),
+    ],
+    ids=["no revision", "too many tags", "a tag that is two"],
+)
+async def test_what_no_storage_has_held_does_not_replace_what_one_holds(
+    forged: Mapping[str, object], reason: str, target: str, small: Path
+) -> None:
+    kept = await fill(target, [new_entry("kept")])
+    lines = small.read_bytes().splitlines(keepends=True)
+    values = json.loads(lines[1]) | forged
+    lines[1] = json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+    small.write_bytes(b"".join([*lines[:-1], _trailer_of(lines[1:-1], lines[:-1])]))
+    with pytest.raises(BackupDamaged, match=reason):
+        await restore(small, open_archive(target), replace=True, now=EPOCH, progress=quietly)
+    assert await held_by(open_archive(target)) == kept
 
 
 async def test_restoring_goes_beyond_the_revisions_of_both(small: Path) -> None:

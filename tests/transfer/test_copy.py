@@ -187,6 +187,16 @@ async def _batches(entries: Sequence[TodoEntry]) -> AsyncIterator[Sequence[TodoE
         yield entries[start : start + 50]
 
 
+async def test_a_journal_takes_the_place_of_another_only_if_it_can_be_read(
+    tmp_path: Path,
+) -> None:
+    archive = open_archive(f"pickle:///{tmp_path}/todos")
+    await archive.load(_batches(stored([new_entry("kept")])), revision=1)
+    with pytest.raises(ValueError, match="no revision"):
+        await archive.load(_batches([new_entry("never stored")]), revision=9, replace=True)
+    assert [entry.content for entry in await held_by(archive)] == ["kept"]
+
+
 async def test_what_was_copied_before_is_compared_and_left_alone(
     source: str, target: str
 ) -> None:

@@ -98,13 +98,17 @@ async def test_an_export_replaces_the_former_one_at_once(tmp_path: Path) -> None
     def look(_stage: str, _done: int, _total: int) -> None:
         assert file.read_text() == "former"
 
-    await export_file(InMemoryArchive([new_entry("new")]), file, FORMATS["jsonl"], look)
+    source = InMemoryArchive(stored([new_entry("new")]))
+    await export_file(source, file, FORMATS["jsonl"], look)
     assert "new" in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert files_in(tmp_path) == [file.name]
 
 
-@pytest.mark.parametrize("harm", [b"", b"{}\n", b"\xff\n", encode(new_entry("other")) + b"\n"])
+_OTHER = encode(*stored([new_entry("other")])) + b"\n"
+
+
+@pytest.mark.parametrize("harm", [b"", b"{}\n", b"\xff\n", _OTHER])
 async def test_a_file_that_holds_something_else_is_not_kept(
     harm: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +118,7 @@ async def test_a_file_that_holds_something_else_is_not_kept(
     monkeypatch.setattr(exporting, "InputFile", harmed)
     with pytest.raises(TransferUnproven):
         await export_file(
-            InMemoryArchive([new_entry()]), tmp_path / "a", FORMATS["jsonl"], quietly
+            InMemoryArchive(stored([new_entry()])), tmp_path / "a", FORMATS["jsonl"], quietly
         )
     assert files_in(tmp_path) == []
 

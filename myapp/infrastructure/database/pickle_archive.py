@@ -16,7 +16,7 @@ from myapp.infrastructure.database.pickle_todo_entry_repository import (
     JOURNAL,
     open_pickle_storage,
 )
-from myapp.infrastructure.database.records import encode
+from myapp.infrastructure.database.records import decode, encode
 from myapp.infrastructure.database.todo_index import TodoIndex
 
 _ENTRIES_AT_ONCE = 500
@@ -70,6 +70,7 @@ class PickleArchive(Archive):
                 payloads = [encode(revision, [])]
                 async for batch in batches:
                     payloads.append(encode(revision, batch))
+                    decode(payloads[-1])  # or what cannot be read would replace what can
                 journal = Journal(path, disk)
                 journal.rewrite(payloads)
                 journal.close()

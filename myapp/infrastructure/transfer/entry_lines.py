@@ -8,6 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,6 +30,7 @@ from myapp.infrastructure.api.todo_schema import (
     TodoEntrySchema,
     parse_due,
 )
+from myapp.infrastructure.database.states import TAGS_MOST
 from myapp.infrastructure.transfer.errors import BadLine
 
 FIELDS = tuple(TodoEntrySchema.model_fields)
@@ -90,7 +92,8 @@ def read_object(line: bytes) -> Mapping[str, object]:
 def restored(values: Mapping[str, object]) -> TodoEntry:
     """Answer the entry that was told in these values, as it was; raises BadLine.
 
-    Its texts are neither checked nor normalised: they were valid when they were stored.
+    Its texts are neither checked nor normalised: they were valid when they were stored. But
+    what no release has stored is refused, since a storage may not be able to give it back.
     """
     try:
         return _StoredEntry.model_validate(values).entry()
@@ -119,6 +122,13 @@ Moment = Annotated[datetime, Parsed(parse_moment, {"type": "string", "format": "
 Revision = Annotated[int, Field(ge=0)]
 
 
+def _check_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    words = " ".join(tags).split()
+    if words != list(tags) or len(set(words)) < len(words) or len(words) > TAGS_MOST:
+        raise ValueError(f"must be {TAGS_MOST:,} different words at most")
+    return tags
+
+
 class _StoredEntry(BaseModel):
     """An entry as it was stored, whatever the rules were then."""
 
@@ -127,14 +137,14 @@ class _StoredEntry(BaseModel):
     id: EntryId
     content: str
     notes: str = ""
-    tags: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    tags: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_tags)] = ()
     priority: PriorityName
     due: DueText | None = None
     done: bool
     completed_at: Moment | None = None
     created_at: Moment
     updated_at: Moment
-    revision: Revision
+    revision: Annotated[int, Field(ge=1)]
 
     def entry(self) -> TodoEntry:
         """Answer it; `done` only tells whether it has been completed."""
