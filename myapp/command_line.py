@@ -188,7 +188,8 @@ def restore(
     """Store what a backup holds, once all of it was checked, in an empty storage.
 
     Stop the service meanwhile. Entries keep ids, revisions and times; the revision of the
-    store jumps ahead, so that no old ETag or cursor matches anything new.
+    store jumps ahead, so that no old ETag or cursor matches anything new. In the end both
+    are compared; interrupted then, it has stored everything, and is run again by --replace.
     """
     with _reported(url, as_json) as (_, archive, report):
         now = utc_now()

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
+from sqlalchemy import text
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Snapshot
@@ -22,12 +23,14 @@ from myapp.infrastructure.database.errors import (
     StorageNotEmpty,
     StorageUnusable,
 )
+from myapp.infrastructure.database.sql.sql_archive import SqlArchive
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from myapp.infrastructure.transfer.copying import Arrived, arrival, copy
 from myapp.infrastructure.transfer.errors import TransferUnproven
 from tests.contract.entries import LATER, new_entry
 from tests.realistic_entries import realistic_entries
 from tests.saving import save_all
+from tests.storages import STORAGE_URLS
 from tests.transfer.carrying import fill, held_by, in_order, quietly, some_entries, stored
 from tests.transfer.in_memory_archive import InMemoryArchive
 
@@ -185,6 +188,19 @@ class _BreakingSnapshot(Snapshot):
 async def _batches(entries: Sequence[TodoEntry]) -> AsyncIterator[Sequence[TodoEntry]]:
     for start in range(0, len(entries), 50):
         yield entries[start : start + 50]
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql"])
+async def test_what_is_stored_counts_whatever_becomes_of_its_upkeep(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = open_archive(STORAGE_URLS[name](tmp_path))
+    assert isinstance(archive, SqlArchive)
+    archive.dialect.after_load = [text("SELECT 1 FROM nowhere")]
+    entries = stored([new_entry()])
+    await copy(InMemoryArchive(entries, 1), archive, quietly)
+    assert await held_by(archive) == entries
+    assert "all is stored" in caplog.text and "nowhere" in caplog.text
 
 
 async def test_a_journal_takes_the_place_of_another_only_if_it_can_be_read(

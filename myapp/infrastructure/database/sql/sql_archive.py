@@ -1,5 +1,6 @@
 """An SQL storage as its operators see it."""
 
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace as with_values
@@ -13,7 +14,12 @@ from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, S
 from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
-from myapp.infrastructure.database.sql.connections import DATABASE_FAILURES, Connections, brief
+from myapp.infrastructure.database.sql.connections import (
+    DATABASE_FAILURES,
+    FAILURES,
+    Connections,
+    brief,
+)
 from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
 from myapp.infrastructure.database.sql.entry_rows import EntryRows
 from myapp.infrastructure.database.sql.inspection import flaws
@@ -44,6 +50,8 @@ _BEGIN_ANEW = update(todo_store).values(
     revision=bindparam("begin"),
     history_begin=bindparam("begin"),
 )
+
+_log = logging.getLogger(__name__)
 
 
 class SqlArchive(Archive):
@@ -109,9 +117,7 @@ class SqlArchive(Archive):
                     raise StorageAhead(held_revision)
                 await connection.run(self._remove_everything(revision))
                 await self._fill(connection, batches, revision)
-            async with connections.connect() as connection:
-                for statement in self.dialect.after_load:
-                    await connection.fetch(statement, {})
+            await self._make_fast(connections)
 
     async def _fill(
         self,
@@ -124,6 +130,19 @@ class SqlArchive(Archive):
             for entry in batch:
                 rows.put(None, entry)
             await connection.run(write(rows.work(self.dialect.search, revision)))
+
+    async def _make_fast(self, connections: Connections) -> None:
+        """Do what spares others waiting; whatever comes of it, all is stored already."""
+        try:
+            async with connections.connect() as connection:
+                for statement in self.dialect.after_load:
+                    await connection.fetch(statement, {})
+        except FAILURES as error:
+            _log.warning(
+                "%s: all is stored, but will be slow at first (%s)",
+                self.dialect.place,
+                brief(error),
+            )
 
     def _remove_everything(self, revision: int) -> Steps[None]:
         """Empty all tables, and let the history begin at a revision."""
