@@ -26,6 +26,7 @@ from myapp.infrastructure.database.storage import (
     pickle_url,
 )
 from myapp.infrastructure.identity import utc_now
+from myapp.infrastructure.server.signals import stops
 from myapp.infrastructure.terminal import tell
 from myapp.infrastructure.transfer import backup as backups
 from myapp.infrastructure.transfer import copying, exporting
@@ -301,16 +302,20 @@ def _members(result: Status | Arrived | Fingerprint | Imported | Report) -> dict
 
 
 def _run(work: Callable[[Progress], Coroutine[Any, Any, T]]) -> T:
-    """Do it to the end, or to Ctrl-C or SIGTERM, and show how far it has come."""
-    if current_thread() is main_thread():  # no other may say what a signal does
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    """Do it to the end, or to Ctrl-C, and show how far it has come."""
     with terminal.progress() as progress:
         return asyncio.run(work(progress))
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Tell what went wrong in a line on standard error, and exit with the code for it."""
+    """Tell what went wrong in a line on standard error, and exit with the code for it.
+
+    Whatever asks the process to end does what Ctrl-C does, so that it leaves nothing behind.
+    """
+    if current_thread() is main_thread():  # no other may say what a signal does
+        for number in set(stops()) - {signal.SIGINT}:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     except KeyboardInterrupt:

@@ -230,6 +230,22 @@ async def test_a_file_that_cannot_be_copied_is_not_migrated_and_nothing_is_left_
     assert [path.name for path in tmp_path.glob("todos.db.*")] == [f"todos.db.schema-{SCHEMA}"]
 
 
+async def test_what_a_process_has_left_that_was_killed_while_it_copied_is_removed(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    await _filled(sqlite_url)
+    with _later_release(tmp_path, _NEXT):
+        with pytest.MonkeyPatch.context() as patching:
+            patching.setattr(Disk, "replace", _find_no_room)
+            patching.setattr(Path, "unlink", lambda *_, **__: None)  # as if it had no time to
+            with pytest.raises(StorageUnusable):
+                await _entries_in(sqlite_url)
+        assert len(list(tmp_path.glob("*todos.db*"))) == 2
+        await _entries_in(sqlite_url)
+    found = sorted(path.name for path in tmp_path.glob("*todos.db*"))
+    assert found == ["todos.db", f"todos.db.schema-{SCHEMA}"]
+
+
 def _find_no_room(_disk: Disk, _source: Path, _target: Path) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

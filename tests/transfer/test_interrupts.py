@@ -34,6 +34,7 @@ _SOMEBODY_WAITS = """
         WHERE datname = current_database() AND NOT granted
     )
 """
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _LAST_LINE = "Interrupted: run it again.\n"
 _MORE_THAN_A_PIPE_HOLDS = 1 << 20
 
@@ -90,7 +91,7 @@ async def held_up(url: str, mode: str) -> AsyncIterator[Callable[[], Awaitable[N
     ],
     ids=lambda value: " ".join(value[:2]),
 )
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", _SIGNALS)
 async def test_whoever_reads_a_storage_can_be_interrupted_and_run_again(
     arguments: Sequence[str],
     stage: str,
@@ -112,6 +113,18 @@ async def test_whoever_reads_a_storage_can_be_interrupted_and_run_again(
         assert "Traceback" not in ended.err
         assert not [name for name in files_in(folder) if "new.db" not in name]
     assert launcher.run({}, (*COMMAND_LINE, *arguments)).code == 0
+
+
+@pytest.mark.parametrize("number", _SIGNALS)
+async def test_a_command_that_shows_no_progress_can_be_interrupted(
+    number: signal.Signals, url: str, launcher: Launcher
+) -> None:
+    async with held_up(url, _READERS_WAIT) as until_it_waits:
+        command = launcher.start({}, (*COMMAND_LINE, "storage", "check", url))
+        await until_it_waits()
+        ended = command.stop(number)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err.endswith(f"\n{_LAST_LINE}")
 
 
 async def test_a_restore_can_be_interrupted_and_run_again(

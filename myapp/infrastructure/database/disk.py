@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -96,7 +97,7 @@ def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
 
     Only its owner may read it. Whatever fails removes it and leaves the path as it was.
     """
-    descriptor, name = mkstemp(".partial", f".{path.name[:100]}.", path.parent)
+    descriptor, name = mkstemp(".partial", _beginning(path), path.parent)
     os.close(descriptor)
     partial = Path(name)
     try:
@@ -106,3 +107,14 @@ def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         raise
     disk.sync_folder(path.parent)
+
+
+def remove_remains(path: Path) -> None:
+    """Remove what killed processes have left of a whole file, which nobody may write now."""
+    for left in path.parent.glob(f"{escape(_beginning(path))}*"):
+        left.unlink()
+
+
+def _beginning(path: Path) -> str:
+    """Answer what the names begin with of what is going to take the path's place."""
+    return f".{path.name[:100]}."

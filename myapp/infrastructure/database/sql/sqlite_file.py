@@ -9,7 +9,13 @@ from time import monotonic, sleep
 
 from sqlalchemy import Connection, StaticPool, create_engine
 
-from myapp.infrastructure.database.disk import Disk, make_folder_of, unused, whole_file
+from myapp.infrastructure.database.disk import (
+    Disk,
+    make_folder_of,
+    remove_remains,
+    unused,
+    whole_file,
+)
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA
@@ -103,8 +109,8 @@ def _migrate(file: sqlite3.Connection, path: Path) -> None:
 
 def _keep_copy(path: Path, schema: str) -> None:
     copy = unused(path.with_name(f"{path.name}.schema-{schema}"))
-    disk = Disk()
-    with whole_file(copy, disk) as partial:
+    remove_remains(copy)  # a start that is stopped while it copies ends at once
+    with whole_file(copy, Disk()) as partial:
         # By connections of its own: one that is changing the file waits for itself for ever.
         with closing(sqlite3.connect(path)) as file:
             with closing(sqlite3.connect(partial)) as target:
