@@ -4,11 +4,11 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Annotated, Any, BinaryIO, Literal, NoReturn, TextIO, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -67,6 +67,10 @@ main.add_typer(storage, name="storage")
 _SETTINGS = "left out, the one that the settings name"
 _URL = f"The storage's URL; {_SETTINGS}."
 _WORKERS = f"How many processes serve; {_SETTINGS.replace('one', 'number')}."
+_UNFINISHED = (
+    "Unfinished bytes are a write that is under way, or was never acknowledged: then the next"
+    " start moves them to a file of their own."
+)
 _FORMAT = "Left out, what the file's name ends in, else jsonl."
 
 Url = Annotated[str | None, typer.Argument(help=_URL, show_default=False)]
@@ -120,10 +124,8 @@ def check(url: Url = None, as_json: Json = False) -> None:
             report |= _members(_run(lambda told: copying.arrival(archive, told)))
         report |= {"unfinished_bytes": unfinished, "problems": problems}
     if unfinished and not as_json:
-        print(
-            "Unfinished bytes are a write that is under way, or was never acknowledged:"
-            " then the next start moves them to a file of their own."
-        )
+        with _explained():
+            terminal.say(_UNFINISHED, sys.stdout)
     if problems:
         raise typer.Exit(FLAWED)
 
@@ -156,7 +158,7 @@ def copy(
         (_, read), (_, filled) = _archive(source), _archive(target)
         arrived = _run(lambda progress: copying.copy(read, filled, progress))
         places = {"source": masked(source), "target": masked(target)}
-        tell({**places, **_members(arrived)}, as_json)
+        tell({**places, **_members(arrived)}, as_json, sys.stdout)
 
 
 @storage.command()
@@ -214,8 +216,7 @@ def export(
     it opens (dates, leading zeros, what looks like a formula): pass on JSON Lines instead.
     Revisions belong to one storage: they are written, but the digest is made without them.
     """
-    out = sys.stderr if file == "-" else sys.stdout
-    with _reported(url, as_json, out) as (_, archive, report):
+    with _reported(url, as_json, aside=file == "-") as (_, archive, report):
         chosen = _format(format, file)
         if file == "-":
             write = terminal.write
@@ -260,14 +261,17 @@ def import_(
 
 @contextmanager
 def _reported(
-    url: str | None, as_json: bool, out: TextIO | None = None
+    url: str | None, as_json: bool, *, aside: bool = False
 ) -> Iterator[tuple[str, Archive, dict[str, object]]]:
-    """Answer a storage's URL, what it names, and what to fill: it is told in the end."""
+    """Answer a storage's URL, what it names, and what to fill: it is told in the end.
+
+    It is told on standard error if it is to stand aside from something else.
+    """
     with _explained():
         url, archive = _archive(url)
         report: dict[str, object] = {"storage": masked(url)}
         yield url, archive, report
-        tell(report, as_json, out)
+        tell(report, as_json, sys.stderr if aside else sys.stdout)
 
 
 def _archive(url: str | None) -> tuple[str, Archive]:
@@ -280,7 +284,7 @@ def _archive(url: str | None) -> tuple[str, Archive]:
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     """Answer a file that can be read several times."""
-    with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
+    with nullcontext(terminal.read()) if file == "-" else open(file, "rb") as stream:
         with rereadable(stream) as opened:
             yield opened
 
@@ -313,16 +317,16 @@ def _explained() -> Iterator[None]:
 
     Whatever asks the process to end does what Ctrl-C does, so that it leaves nothing behind.
     """
+    terminal.replace_closed_error()
     if current_thread() is main_thread():  # no other may say what a signal does
         for number in set(stops()) - {signal.SIGINT}:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield
     except KeyboardInterrupt:
-        terminal.abandon_output()
+        terminal.abandon(sys.stdout)
         _fail("Interrupted: run it again.", INTERRUPTED)
     except BrokenPipeError:
-        terminal.abandon_output()
         _fail("Nobody reads the output any more.", FAILED)
     except BadInput as error:
         _fail(str(error), FLAWED)
@@ -331,5 +335,6 @@ def _explained() -> Iterator[None]:
 
 
 def _fail(line: str, code: int) -> NoReturn:
-    print(line, file=sys.stderr)
+    with suppress(OSError):  # nobody reads that either
+        terminal.say(line, sys.stderr)
     sys.exit(code)

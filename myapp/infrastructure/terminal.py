@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from myapp.infrastructure.transfer.streams import Progress
 
@@ -31,33 +31,47 @@ def progress() -> Iterator[Progress]:
         yield bars
 
 
-def tell(result: Mapping[str, object], as_json: bool, out: TextIO | None = None) -> None:
-    """Print what came of a command: an object as JSON, or a line for each of its members."""
-    out = out or sys.stdout
-    if as_json:
-        print(json.dumps(result), file=out)
-        return
-    width = max(map(len, result))
-    for name, value in result.items():
-        lines = value if isinstance(value, list) else [value]
-        for line in lines or ["none"]:
-            told = f"{line:,}" if isinstance(line, int) else "-" if line is None else line
-            print(f"{name.replace('_', ' '):{width}}  {told}", file=out)
+def replace_closed_error() -> None:
+    """Let standard error lead nowhere if it was closed: print takes None for the other one."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+
+
+def tell(result: Mapping[str, object], as_json: bool, out: TextIO) -> None:
+    """Say what came of a command: an object as JSON, or a line for each of its members."""
+    say(json.dumps(result) if as_json else "\n".join(_lines(result)), out)
+
+
+def say(text: str, out: TextIO) -> None:
+    """Print a text, or nothing where the stream was closed; raises OSError."""
+    with _abandoning(out):
+        print(text, file=out, flush=True)
+
+
+def read() -> BinaryIO:
+    """Answer standard input; raises OSError if it was closed."""
+    if sys.stdin is None:
+        raise OSError("Standard input is closed.")
+    return sys.stdin.buffer
 
 
 def write(data: bytes) -> None:
     """Write to standard output, and wait for whoever reads it, unless Ctrl-C is pressed."""
+    if sys.stdout is None:
+        raise OSError("Standard output is closed.")
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's waits, too
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _abandoning(sys.stdout):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
     finally:
         signal.signal(signal.SIGINT, handler)
 
 
-def abandon_output() -> None:
-    """Drop what standard output still holds: whoever read it has gone, or is too slow."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def abandon(out: TextIO) -> None:
+    """Drop what a stream still holds: whoever read it has gone, or is too slow."""
+    if out is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 @contextmanager
@@ -76,6 +90,25 @@ def flaws() -> Iterator[Callable[[int, Exception], None]]:
     finally:
         if found > FLAWS_SHOWN:
             print(f"and {found - FLAWS_SHOWN:,} more bad lines", file=sys.stderr)
+
+
+def _lines(result: Mapping[str, object]) -> Iterator[str]:
+    width = max(map(len, result))
+    for name, value in result.items():
+        lines = value if isinstance(value, list) else [value]
+        for line in lines or ["none"]:
+            told = f"{line:,}" if isinstance(line, int) else "-" if line is None else line
+            yield f"{name.replace('_', ' '):{width}}  {told}"
+
+
+@contextmanager
+def _abandoning(out: TextIO) -> Iterator[None]:
+    """Abandon a stream that cannot be written, or Python would try again at its end."""
+    try:
+        yield
+    except OSError:
+        abandon(out)
+        raise
 
 
 class ProgressLines:

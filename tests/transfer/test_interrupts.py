@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -209,6 +210,57 @@ def test_an_export_ends_quietly_when_its_reader_does(large: str) -> None:
         assert command.wait(PATIENCE) == 1
     assert err.endswith(b"\nNobody reads the output any more.\n")
     assert b"Traceback" not in err and b"Exception ignored" not in err
+
+
+@pytest.mark.parametrize("command", ["storage status {url}", "storage check {url}"])
+def test_an_answer_that_nobody_reads_any_more_is_told_in_a_line(
+    command: str, large: str
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = in_shell(command.format(url=large), stdout=writer)
+    os.close(writer)
+    told = ended.stderr.removeprefix("comparing: 0 of 1,000\n")
+    assert (ended.returncode, told) == (1, "Nobody reads the output any more.\n")
+
+
+def test_an_answer_is_not_told_where_standard_output_is_closed(large: str) -> None:
+    ended = in_shell(f"storage status {large} >&-")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_what_is_wrong_is_not_told_on_standard_output_where_standard_error_is_closed(
+    large: str, folder: Path
+) -> None:
+    (folder / "bad.jsonl").write_text("{\n")
+    failed = in_shell(f"import {folder}/bad.jsonl --storage {large} 2>&-")
+    assert (failed.returncode, failed.stdout) == (3, "")
+    exported = in_shell(f"export --storage {large} 2>&-")
+    assert (exported.returncode, exported.stdout.count("\n")) == (0, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("export --storage {url} >&-", "Standard output is closed.\n"),
+        ("import - --storage {url} <&-", "Standard input is closed.\n"),
+    ],
+)
+def test_a_closed_stream_that_is_needed_is_told(command: str, told: str, large: str) -> None:
+    ended = in_shell(command.format(url=large))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", told)
+
+
+def in_shell(command: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Run a command, whose streams the shell may close, and answer how it ended."""
+    return subprocess.run(
+        ("sh", "-c", f"{shlex.join(COMMAND_LINE)} {command}"),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+        text=True,
+        timeout=PATIENCE,
+    )
 
 
 def test_an_export_whose_reader_has_stopped_reading_can_be_interrupted(large: str) -> None:
