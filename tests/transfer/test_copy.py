@@ -225,10 +225,20 @@ async def test_what_was_copied_before_is_compared_and_left_alone(
         await copy(open_archive(source), open_archive(target), quietly)
 
 
+async def test_a_copy_of_nothing_can_be_run_again(source: str, target: str) -> None:
+    (stored,) = await fill(source, [new_entry("removed")])
+    async with open_storage(source) as repository:
+        await repository.save(stored.remove(at=LATER))
+    copied = await copy(open_archive(source), open_archive(target), quietly)
+    assert await copy(open_archive(source), open_archive(target), quietly) == copied
+    assert copied.revision == 2
+
+
+@pytest.mark.parametrize("revision", [1, 2])
 async def test_a_revision_is_not_given_out_again_where_all_entries_were_removed(
-    source: str, target: str
+    revision: int, source: str, target: str
 ) -> None:
-    await fill(source, [new_entry("copied")])
+    await fill(source, [new_entry("copied") for _ in range(revision)])
     async with open_storage(target) as repository:
         (stored,) = await save_all(repository, new_entry("removed"))
         await repository.save(stored.remove(at=LATER))

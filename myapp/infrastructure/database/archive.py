@@ -100,7 +100,7 @@ class Archive(ABC):
         """Store entries under the revisions they have: all of them or, if it fails, none.
 
         The storage has to be of the newest schema. The store goes on from `revision`;
-        raises StorageAhead if it is beyond that already. What it held before is replaced,
+        raises StorageAhead if it has given that out already. What it held before is replaced,
         or, unless that is wanted, raises StorageNotEmpty. Ids must differ; their order does
         not matter.
         """

@@ -65,7 +65,7 @@ class PickleArchive(Archive):
                 held, _ = self._read() if path.exists() else (TodoIndex(), 0)
                 if len(held) and not replace:
                     raise StorageNotEmpty(len(held))
-                if held.revision > revision:
+                if held.revision and held.revision >= revision:
                     raise StorageAhead(held.revision)
                 payloads = [encode(revision, [])]
                 async for batch in batches:

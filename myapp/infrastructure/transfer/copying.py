@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from myapp.domain.todo import TodoEntry
 from myapp.infrastructure.database.archive import Archive, Snapshot
-from myapp.infrastructure.database.errors import StorageNotEmpty
+from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 from myapp.infrastructure.transfer.errors import TransferUnproven
 from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
 from myapp.infrastructure.transfer.streams import Progress, entries_of
@@ -26,14 +26,14 @@ async def copy(source: Archive, target: Archive, progress: Progress) -> Arrived:
     """Copy all entries with their ids, revisions and times into an empty storage.
 
     The source may be in use. What was copied before, up to the comparison, is compared
-    only. Raises StorageNotEmpty, TransferUnproven.
+    only. Raises StorageNotEmpty, StorageAhead, TransferUnproven.
     """
     fingerprinter = Fingerprinter()
     async with source.snapshot() as snapshot:
         sent = entries_of(snapshot, "copying", progress)
         try:
             await fill(target, fingerprinter.watch(sent), revision=snapshot.revision)
-        except StorageNotEmpty:
+        except (StorageNotEmpty, StorageAhead):  # the latter where nothing was to be copied
             if (await target.status()).entries != snapshot.count:
                 raise
             async for _ in fingerprinter.watch(sent):

@@ -113,7 +113,7 @@ class SqlArchive(Archive):
                 ((held_revision, held_entries),) = await connection.fetch(_COUNTS, {})
                 if held_entries and not replace:
                     raise StorageNotEmpty(held_entries)
-                if held_revision > revision:
+                if held_revision and held_revision >= revision:
                     raise StorageAhead(held_revision)
                 await connection.run(self._remove_everything(revision))
                 await self._fill(connection, batches, revision)
