@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -295,3 +296,20 @@ def test_a_file_is_read_where_it_is(tmp_path: Path) -> None:
 
 class _Interrupted(Exception):
     """The import is interrupted."""
+
+
+async def test_a_temporary_file_without_space_is_told_and_nothing_is_imported(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nearly_full(path: str, isolation_level: None) -> sqlite3.Connection:
+        connection = connect(path, isolation_level=isolation_level)
+        connection.execute("PRAGMA max_page_count = 9")
+        return connection
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", nearly_full)
+    url = f"pickle:///{tmp_path}/todos"
+    file.write_text(lines({"content": "a"}) * 2_000)
+    with pytest.raises(TransferError, match="temporary .*full.*TMPDIR.* Nothing was imported"):
+        await import_into(url, file)
+    assert await contents(url) == []

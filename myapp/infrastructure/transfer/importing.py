@@ -25,6 +25,7 @@ from myapp.infrastructure.transfer.errors import (
     BadLine,
     EntriesChanged,
     FileChanged,
+    TransferError,
     TransferUnproven,
 )
 from myapp.infrastructure.transfer.fingerprint import Fingerprint, Fingerprinter
@@ -201,11 +202,17 @@ class _SeenIds:
         self._connection.execute("BEGIN")
 
     def first(self, id: UUID, line: int) -> int:
-        """Answer the line that had the id first: this one, unless an earlier one had."""
+        """Answer the line that had the id first: this one, unless an earlier one had.
+
+        Raises TransferError where the temporary file has no space.
+        """
         execute = self._connection.execute
-        if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (id.bytes, line)).rowcount:
-            return line
-        (first,) = execute("SELECT line FROM seen WHERE id = ?", (id.bytes,)).fetchone()
+        try:
+            if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (id.bytes, line)).rowcount:
+                return line
+            (first,) = execute("SELECT line FROM seen WHERE id = ?", (id.bytes,)).fetchone()
+        except sqlite3.Error as error:
+            raise TransferError(f"{_NO_ROOM} ({error}): {_ELSEWHERE}") from error
         return int(first)
 
     def close(self) -> None:
@@ -229,6 +236,8 @@ def _refusal(count: int) -> str:
     return f"{count:,} {lines} bad: nothing was imported (--skip-bad imports the others)."
 
 
+_NO_ROOM = "A temporary file of the ids that were read cannot be written"
+_ELSEWHERE = "make space, or name a folder that has some in TMPDIR. Nothing was imported."
 _STORED = "id: is that of a stored entry with other content (--replace replaces it)"
 _OTHERWISE = "The storage holds other entries by now than the file: run it again."
 _MEANWHILE = "Somebody else has changed entries meanwhile: run it again."
