@@ -1,6 +1,7 @@
 """A backup is whole and proven, or it is not there; and only a whole one is restored."""
 
 import json
+import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -120,6 +121,13 @@ async def test_a_folder_with_an_unusual_name_is_no_obstacle(tmp_path: Path) -> N
     folder.mkdir()
     await back_up(InMemoryArchive(stored([new_entry()]), 1), folder / "a b?c")
     assert files_in(folder) == ["a b?c"]
+
+
+async def test_a_backup_may_have_the_longest_name_that_there_is(tmp_path: Path) -> None:
+    name = "x" + "店" * 84 + "xx"
+    assert len(os.fsencode(name)) == 255
+    await back_up(InMemoryArchive(stored([new_entry()]), 1), tmp_path / name)
+    assert files_in(tmp_path) == [name]
 
 
 async def test_a_file_that_exists_is_replaced_only_by_force(small: Path) -> None:

@@ -11,6 +11,7 @@ from tempfile import mkstemp
 
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
 _OLDER = {errno.EACCES, errno.EPERM, *_UNKNOWN}  # somebody else's folder, or an automounter's
+_NAME_MOST = 100  # bytes of a name that others are made of, which may have 255
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
@@ -117,4 +118,4 @@ def remove_remains(path: Path) -> None:
 
 def _beginning(path: Path) -> str:
     """Answer what the names begin with of what is going to take the path's place."""
-    return f".{path.name[:100]}."
+    return f".{os.fsencode(path.name)[:_NAME_MOST].decode(errors='ignore')}."
