@@ -1,6 +1,7 @@
 """What befalls the file of an SQLite storage: locks, a full disk, damage, other files."""
 
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -224,6 +225,15 @@ def _read_elsewhere(path: Path) -> None:
     read = f"import sqlite3; file = sqlite3.connect({str(path)!r});"
     read += "file.execute('SELECT count(*) FROM todo_entry').fetchone(); file.close()"
     subprocess.run([sys.executable, "-c", read], check=True, timeout=DEADLINE)
+
+
+@pytest.mark.parametrize("name", ["todos.db", "link"])
+async def test_only_its_owner_may_read_a_new_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("todos.db")
+    async with open_storage(f"sqlite:///{tmp_path}/{name}"):
+        pass
+    assert (tmp_path / "link").is_symlink()
+    assert stat.S_IMODE((tmp_path / "todos.db").stat().st_mode) == 0o600
 
 
 async def test_an_empty_file_becomes_a_storage(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def make_ready(path: Path, timeout: float) -> None:
     # Never opened if it is there: closing it again would give up the locks of every other
     # connection in this process (fcntl(2)), and others would take the file for unused.
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        file_itself = os.path.realpath(path)  # O_EXCL takes a link for a file that exists
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        os.close(os.open(file_itself, flags, 0o600))
     try:
         with closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as file:
             _check_ownership(file, path)
