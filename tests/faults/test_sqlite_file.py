@@ -1,5 +1,6 @@
 """What befalls the file of an SQLite storage: locks, a full disk, damage, other files."""
 
+import asyncio
 import sqlite3
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from myapp.domain.errors import StorageUnavailable
 from myapp.domain.todo_entry_repository import TodoQuery
 from myapp.infrastructure.database.errors import StorageUnusable
+from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.storage import open_storage
 from tests.faults.server_process import (
     Answer,
@@ -140,6 +142,19 @@ async def test_a_disk_that_cannot_be_written_is_named_and_works_once_it_can(
     _remount(small_disk, "rw")
     async with open_storage(url) as repository:
         assert (await repository.find(TodoQuery())).entries == stored
+
+
+async def test_a_disk_that_cannot_be_written_is_not_waited_for(small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk}/todos.db"
+    async with open_storage(url):
+        pass
+    with closing(sqlite3.connect(small_disk / "todos.db")) as file:
+        file.execute("PRAGMA journal_mode = DELETE")
+    _remount(small_disk, "ro")
+    patient = StorageOptions(statement_timeout=DEADLINE)
+    with pytest.raises(StorageUnusable, match="readonly"):
+        async with asyncio.timeout(DEADLINE / 2), open_storage(url, patient):
+            pass
 
 
 def _remount(folder: Path, how: str) -> None:

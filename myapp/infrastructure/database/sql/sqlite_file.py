@@ -88,8 +88,8 @@ def _use_write_ahead_log(file: sqlite3.Connection, timeout: float) -> None:
     while True:
         try:
             file.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if monotonic() > end:
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > end:
                 raise
             sleep(_PAUSE)
         else:
