@@ -205,6 +205,13 @@ async def test_a_database_of_another_encoding_is_refused(server: PostgresqlServe
             pass
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_a_name_that_no_server_can_have_is_refused(host: str) -> None:
+    with pytest.raises(StorageUnusable, match=f"//{host}/todos cannot be used .*label"):
+        async with open_storage(f"postgresql://ann@{host}/todos"):
+            pass
+
+
 async def test_a_server_that_nobody_knows_is_named_without_its_password() -> None:
     url = "postgresql://ann:hunter2@127.0.0.1:1/todos"
     with pytest.raises(StorageUnusable, match="127.0.0.1:1/todos cannot be used") as refused:

@@ -275,6 +275,9 @@ FAILURES = [
     ("export", "{none}", "--storage", "sqlite:///{none}"),
     ("export", "{none}/export", "--storage", "{two}"),
     ("export", "/dev/null", "--storage", "{two}"),
+    ("storage", "backup", "{loop}", "--storage", "{two}"),
+    ("export", "{loop}", "--storage", "{two}"),
+    ("export", "{loop}/export", "--storage", "{two}"),
     ("import", "{none}", "--storage", "sqlite:///{none}"),
     ("import", "{folder}", "--storage", "sqlite:///{none}"),
 ]
@@ -284,11 +287,14 @@ FAILURES = [
 def test_what_fails_exits_with_1_and_one_line_and_makes_nothing(
     arguments: Sequence[str], two: str, tmp_path: Path
 ) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
     names = {
         "none": tmp_path / "none",
         "two": two,
         "file": tmp_path / "two.jsonl",
         "folder": tmp_path,
+        "loop": loop,
     }
     failed = run(*(argument.format(**names) for argument in arguments), code=1)
     assert failed.stdout == ""

@@ -48,7 +48,7 @@ def partial_file(
     Raises FileRefused unless the path is free or, with `force`, a regular file; and for
     those that it has to be `apart_from`, which hold what is being written.
     """
-    path = path.resolve()  # a link goes on to lead to where it leads
+    path = _resolved(path)  # a link goes on to lead to where it leads
     _check_apart(path, apart_from)
     _check_free(path, force)
     with whole_file(path, Disk()) as partial:
@@ -63,9 +63,14 @@ def partial_file(
         _check_free(path, force)
 
 
+def _resolved(path: Path) -> Path:
+    """Answer where links lead, as far as they do: Path.resolve raises what is no OSError."""
+    return Path(os.path.realpath(path))
+
+
 def _check_apart(path: Path, files: Collection[Path]) -> None:
     for file in files:
-        if path == file.resolve() or path.exists() and file.exists() and path.samefile(file):
+        if path == _resolved(file) or path.exists() and file.exists() and path.samefile(file):
             raise FileRefused(f"{path} belongs to the storage itself: name another file.")
 
 

@@ -94,9 +94,9 @@ def _migrate_server(dialect: Dialect, connection: Connection) -> None:
 
 @contextmanager
 def usable(
-    dialect: Dialect, failures: tuple[type[Exception], ...] = FAILURES
+    dialect: Dialect, failures: tuple[type[Exception], ...] = (*FAILURES, UnicodeError)
 ) -> Iterator[None]:
-    """Raise StorageUnusable for these failures of a database."""
+    """Raise StorageUnusable for these failures of a database, or of the name of its host."""
     try:
         yield
     except failures as error:
