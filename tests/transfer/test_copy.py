@@ -1,5 +1,7 @@
 """Copying a storage: everything arrives as it was, or nothing does."""
 
+import errno
+import os
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -141,6 +143,20 @@ async def test_progress_is_told_up_to_the_end() -> None:
         ("comparing", 3, 4),
         ("comparing", 4, 4),
     ]
+
+
+async def test_a_failure_to_read_is_not_taken_for_one_of_the_storage_to_be_filled(
+    target: str,
+) -> None:
+    async def read() -> AsyncIterator[Sequence[TodoEntry]]:
+        yield stored([new_entry()])
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "the source")
+
+    archive = open_archive(target)
+    await archive.migrate()
+    with pytest.raises(OSError, match="Input/output error: 'the source'"):
+        await archive.load(read(), revision=1)
+    assert await held_by(archive) == []
 
 
 class _Broken(Exception):

@@ -1,7 +1,14 @@
 """The pickle storage as its operators see it; its journal is read without the lock."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -59,27 +66,33 @@ class PickleArchive(Archive):
     ) -> None:
         path = self._folder / JOURNAL
         disk = Disk()
-        try:
-            make_folder_of(path.absolute(), disk)
-            with folder_lock(self._folder):
+        with ExitStack() as stack:
+            with self._usable():
+                make_folder_of(path.absolute(), disk)
+                stack.enter_context(folder_lock(self._folder))
                 held, _ = self._read() if path.exists() else (TodoIndex(), 0)
-                if len(held) and not replace:
-                    raise StorageNotEmpty(len(held))
-                if held.revision and held.revision >= revision:
-                    raise StorageAhead(held.revision)
-                payloads = [encode(revision, [])]
-                async for batch in batches:
-                    payloads.append(encode(revision, batch))
-                    decode(payloads[-1])  # or what cannot be read would replace what can
+            if len(held) and not replace:
+                raise StorageNotEmpty(len(held))
+            if held.revision and held.revision >= revision:
+                raise StorageAhead(held.revision)
+            payloads = [encode(revision, [])]
+            async for batch in batches:  # whose OSErrors are those of another place
+                payloads.append(encode(revision, batch))
+                decode(payloads[-1])  # or what cannot be read would replace what can
+            with self._usable():
                 journal = Journal(path, disk)
                 journal.rewrite(payloads)
                 journal.close()
-        except OSError as error:
-            raise StorageUnusable(self._folder, error) from error
 
     def _read(self) -> tuple[TodoIndex, int]:
-        try:
+        with self._usable():
             return read(self._folder / JOURNAL)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Raise StorageUnusable for what the system does not let be done in the folder."""
+        try:
+            yield
         except OSError as error:
             raise StorageUnusable(self._folder, error) from error
 
