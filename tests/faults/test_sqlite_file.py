@@ -5,7 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
@@ -13,10 +13,11 @@ from threading import Thread
 import pytest
 
 from myapp.domain.errors import StorageUnavailable
+from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import TodoQuery
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
-from myapp.infrastructure.database.storage import open_storage
+from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.faults.server_process import (
     Answer,
     ServerProcess,
@@ -249,6 +250,24 @@ async def test_only_its_owner_may_read_a_new_file(name: str, tmp_path: Path) -> 
         pass
     assert (tmp_path / "link").is_symlink()
     assert stat.S_IMODE((tmp_path / "todos.db").stat().st_mode) == 0o600
+
+
+async def test_who_gives_up_waiting_for_a_locked_file_is_told_nothing_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def nothing() -> AsyncIterator[Sequence[TodoEntry]]:
+        yield []
+
+    url = f"sqlite:///{tmp_path}/todos.db"
+    archive = open_archive(url, StorageOptions(connection_timeout=_MOMENT))
+    await archive.migrate()
+    with _locked(tmp_path / "todos.db"):
+        waiting = asyncio.create_task(archive.load(nothing(), revision=1))
+        await asyncio.sleep(_MOMENT)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert caplog.messages == []
 
 
 async def test_an_empty_file_becomes_a_storage(tmp_path: Path) -> None:

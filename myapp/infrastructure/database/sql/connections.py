@@ -87,13 +87,14 @@ class Connections:
 
     async def close(self) -> None:
         """Close all connections, or leave them if the database does not answer."""
+        patience = self._options.connection_timeout
         try:
-            async with asyncio.timeout(self._options.connection_timeout):
+            async with asyncio.timeout(patience):
                 while self._idle:
                     await self._idle[-1].close()
                     self._idle.pop()
-                if self._closing:
-                    await asyncio.wait(self._closing)
+            if self._closing:  # what they are doing may take longer, as waiting for a lock
+                await asyncio.wait(self._closing, timeout=patience)
         except FAILURES as error:
             self.log(error)
             self._drop_idle()
