@@ -278,6 +278,18 @@ def test_a_full_file_is_put_aside(tmp_path: Path) -> None:
     assert {len(texts[f"log.{number}"]) for number in (1, 2, 3)} == {100}
 
 
+def test_of_a_link_what_it_leads_to_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere/log")
+    file = RotatedFile(tmp_path / "link", largest=10)
+    file.write([b"first\n"])
+    file.write([b"second\n"])
+
+    assert (tmp_path / "link").is_symlink()
+    texts = {path.name: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()}
+    assert texts == {"log.1": b"first\n", "log": b"second\n"}
+
+
 def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
     files = [RotatedFile(tmp_path / "log", largest=100, kept=9) for _ in range(2)]
     for number in range(50):

@@ -67,18 +67,16 @@ class RotatedFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 if self._is_in_place():  # no other process was faster
-                    self._make_room()
-                    self._path.replace(self._aside(1))
+                    file = Path(os.path.realpath(self._path))  # or a link would be put aside
+                    self._make_room(file)
+                    file.replace(_aside(file, 1))
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    def _make_room(self) -> None:
+    def _make_room(self, file: Path) -> None:
         for number in range(self._kept - 1, 0, -1):
             with suppress(FileNotFoundError):
-                self._aside(number).replace(self._aside(number + 1))
-
-    def _aside(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}")
+                _aside(file, number).replace(_aside(file, number + 1))
 
     def _is_in_place(self) -> bool:
         try:
@@ -95,6 +93,10 @@ class RotatedFile:
 def _open(path: Path) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
     return os.open(path, flags, _PERMISSIONS)
+
+
+def _aside(file: Path, number: int) -> Path:
+    return file.with_name(f"{file.name}.{number}")
 
 
 def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
