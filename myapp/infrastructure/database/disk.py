@@ -12,6 +12,7 @@ from tempfile import mkstemp
 _UNKNOWN = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}
 _OLDER = {errno.EACCES, errno.EPERM, *_UNKNOWN}  # somebody else's folder, or an automounter's
 _NAME_MOST = 100  # bytes of a name that others are made of, which may have 255
+_PARTIAL = ".partial"
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
@@ -98,7 +99,7 @@ def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
 
     Only its owner may read it. Whatever fails removes it and leaves the path as it was.
     """
-    descriptor, name = mkstemp(".partial", _beginning(path), path.parent)
+    descriptor, name = mkstemp(_PARTIAL, _beginning(path), path.parent)
     os.close(descriptor)
     partial = Path(name)
     try:
@@ -111,8 +112,11 @@ def whole_file(path: Path, disk: Disk) -> Iterator[Path]:
 
 
 def remove_remains(path: Path) -> None:
-    """Remove what killed processes have left of a whole file, which nobody may write now."""
-    for left in path.parent.glob(f"{escape(_beginning(path))}*"):
+    """Remove what killed processes have left of a whole file, which nobody may write now.
+
+    SQLite has a file of its own beside one that it was writing.
+    """
+    for left in path.parent.glob(f"{escape(_beginning(path))}*{_PARTIAL}*"):
         left.unlink()
 
 
