@@ -8,9 +8,11 @@ from sqlalchemy import text
 
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connection import Steps
-from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.opening import connected
+from myapp.infrastructure.database.sql.postgresql_dialect import Postgresql
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
+from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 from myapp.infrastructure.database.storage import open_archive, open_storage
 from tests.contract.entries import LATER, entries_of, new_entry
 from tests.saving import save_all

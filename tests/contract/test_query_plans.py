@@ -15,8 +15,9 @@ from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Position, Sort, TodoQuery
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import Connections
-from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.opening import connected
+from myapp.infrastructure.database.sql.postgresql_dialect import Postgresql
 from myapp.infrastructure.database.sql.queries import (
     Shape,
     page_in_order,
@@ -25,6 +26,7 @@ from myapp.infrastructure.database.sql.queries import (
     values_of,
 )
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
+from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 from myapp.infrastructure.database.sql.statements import SelectStatement, Statements, Values
 from myapp.infrastructure.database.sql.text_search import TextSearch
 from myapp.infrastructure.database.storage import open_archive

@@ -12,9 +12,9 @@ from sqlalchemy import TextClause, text
 from myapp.domain.errors import StorageUnavailable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import Connections
-from myapp.infrastructure.database.sql.dialects import Sqlite
 from myapp.infrastructure.database.sql.opening import connected, migrate
 from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
+from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 
 PATIENCE = 20.0
 

@@ -24,7 +24,7 @@ from myapp.infrastructure.database import contents, journal_writer
 from myapp.infrastructure.database.errors import StorageOpeningError
 from myapp.infrastructure.database.journal_writer import JournalWriter
 from myapp.infrastructure.database.sql import opening
-from myapp.infrastructure.database.sql.dialects import Sqlite
+from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 from myapp.infrastructure.database.storage import open_storage
 from tests.faults.power_cuts import Kept, Sent, Shown
 from tests.faults.short_ways import DEADLINE, MOMENT, all_entries, forget, todo

@@ -15,7 +15,7 @@ from myapp.domain.errors import StorageFull, StorageUnavailable, TodoError
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.running_storage import Pool
 from myapp.infrastructure.database.sql.connection import Connection, Rows, Step, Steps
-from myapp.infrastructure.database.sql.dialects import Dialect
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.shared_reads import SharedReads
 from myapp.infrastructure.database.sql.statements import Values
 

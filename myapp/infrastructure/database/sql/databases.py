@@ -6,9 +6,11 @@ from pathlib import Path
 from myapp.domain.todo_entry_repository import TodoEntryRepository
 from myapp.infrastructure.database.archive import Archive
 from myapp.infrastructure.database.options import StorageOptions
-from myapp.infrastructure.database.sql.dialects import Dialect, Postgresql, Sqlite
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.opening import open_sql_storage
+from myapp.infrastructure.database.sql.postgresql_dialect import Postgresql
 from myapp.infrastructure.database.sql.sql_archive import SqlArchive
+from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 
 _SQLITE = "sqlite:///"
 

@@ -7,7 +7,7 @@ from itertools import islice
 from sqlalchemy import bindparam, func, or_, select, true
 
 from myapp.infrastructure.database.sql.connection import Row, Step, Steps
-from myapp.infrastructure.database.sql.dialects import Dialect
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, to_entry, to_row
 from myapp.infrastructure.database.sql.schema import (
     todo_change,

@@ -20,7 +20,7 @@ from myapp.infrastructure.database.sql.connections import (
     Connections,
     brief,
 )
-from myapp.infrastructure.database.sql.dialects import Dialect, Sqlite
+from myapp.infrastructure.database.sql.dialect import Dialect
 from myapp.infrastructure.database.sql.entry_rows import EntryRows
 from myapp.infrastructure.database.sql.inspection import flaws
 from myapp.infrastructure.database.sql.migrating import schema_of
@@ -35,7 +35,6 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
-from myapp.infrastructure.database.sql.sqlite_file import check_presence
 from myapp.infrastructure.database.sql.storing import LOCK, write
 
 _ENTRIES_AT_ONCE = 500
@@ -67,7 +66,7 @@ class SqlArchive(Archive):
         return self.dialect.files
 
     async def status(self) -> Status:
-        self._check_presence()
+        self.dialect.check_presence()
         with usable(self.dialect):
             schema = await self.dialect.run_sync(schema_of, self._unhurried)
             connections = Connections(self.dialect, self._unhurried)
@@ -153,7 +152,7 @@ class SqlArchive(Archive):
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Connection]:
-        self._check_presence()
+        self.dialect.check_presence()
         async with self._connected() as connections, connections.snapshot() as connection:
             yield connection
 
@@ -163,11 +162,6 @@ class SqlArchive(Archive):
             # An OSError may be that of whoever reads, or fills, the storage.
             with usable(self.dialect, DATABASE_FAILURES):
                 yield connections
-
-    def _check_presence(self) -> None:
-        """Raise StorageUnusable where there is no file, or a foreign one."""
-        if isinstance(self.dialect, Sqlite):
-            check_presence(self.dialect.path)
 
 
 class _SqlSnapshot(Snapshot):
