@@ -37,13 +37,13 @@ def replace_closed_error() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
 
-def tell(result: Mapping[str, object], as_json: bool, out: TextIO) -> None:
+def tell(result: Mapping[str, object], as_json: bool, out: TextIO | None) -> None:
     """Say what came of a command: an object as JSON, or a line for each of its members."""
     say(json.dumps(result) if as_json else "\n".join(_lines(result)), out)
 
 
-def say(text: str, out: TextIO) -> None:
-    """Print a text, or nothing where the stream was closed; raises OSError."""
+def say(text: str, out: TextIO | None) -> None:
+    """Print a text, or nothing if the stream was closed; raises OSError."""
     with _abandoning(out):
         print(text, file=out, flush=True)
 
@@ -68,7 +68,7 @@ def write(data: bytes) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def abandon(out: TextIO) -> None:
+def abandon(out: TextIO | None) -> None:
     """Drop what a stream still holds: whoever read it has gone, or is too slow."""
     if out is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
@@ -102,7 +102,7 @@ def _lines(result: Mapping[str, object]) -> Iterator[str]:
 
 
 @contextmanager
-def _abandoning(out: TextIO) -> Iterator[None]:
+def _abandoning(out: TextIO | None) -> Iterator[None]:
     """Abandon a stream that cannot be written, or Python would try again at its end."""
     try:
         yield
