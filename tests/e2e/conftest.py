@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.running_server import Launcher, RunningServer, launching
+from tests.programs import unavailable
+
+_MANY = 4_096
 
 
 @pytest.fixture
@@ -38,6 +41,8 @@ def server(launcher: Launcher, settings: dict[str, str]) -> RunningServer:
 def many_files() -> Iterator[None]:
     """Let this process, and those that it starts, have as many files open as may be."""
     usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != most < _MANY:
+        unavailable(f"no more than {most} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))

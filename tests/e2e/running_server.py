@@ -1,6 +1,7 @@
 """The service as a process of its own, started, watched and stopped from outside."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx2
 
+from myapp.infrastructure.server.options import ConnectionOptions
+
 SERVE = (sys.executable, "-m", "myapp.app")
 COMMAND_LINE = (sys.executable, "-m", "myapp")
 
@@ -20,6 +23,7 @@ PATIENCE = 30.0
 
 _ROOT = Path(__file__).parents[2]
 _PAUSE = 0.01
+_FILES_BESIDE = 256  # that a service wants to have open besides its connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,14 @@ def clean_environment() -> dict[str, str]:
         if not name.startswith(foreign) and not name.lower().endswith("_proxy")
     }
     return outside | {"PYTHONPATH": str(_ROOT)}
+
+
+def _modest() -> dict[str, str]:
+    """Answer settings by which no start warns that fewer files may be open than it wants."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ConnectionOptions().max_connections + _FILES_BESIDE
+    is_enough = most == resource.RLIM_INFINITY or most >= wanted
+    return {} if is_enough else {"TODOAPP_MAX_CONNECTIONS": str(most - _FILES_BESIDE)}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -139,7 +151,8 @@ def launching(folder: Path) -> Iterator["Launcher"]:
 class Launcher:
     """Starts processes in a home and a working folder of their own, with no settings.
 
-    What is given as settings is all that they find in their environment besides.
+    What is given as settings is all that they find in their environment besides, and that
+    there may be fewer connections, where fewer files may be open than they would take.
     """
 
     folder: Path
@@ -170,7 +183,7 @@ class Launcher:
             process = subprocess.Popen(
                 command,
                 cwd=self.working_folder,
-                env=self.environment | {"TODOAPP_PORT": "0"} | dict(settings),
+                env=self.environment | _modest() | {"TODOAPP_PORT": "0"} | dict(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=out_file,
                 stderr=err_file,
