@@ -16,7 +16,7 @@ make_environment() {
     if .venv/bin/python -m pip --version >/dev/null 2>&1; then
         return
     fi
-    for python in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
+    for python in "${PYTHON:-python3}" python3.15 python3.14 python3.13 python3.12 python3.11; do
         if usable "$python"; then
             "$python" -m venv --clear .venv
             return
