@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.suite.contenders.catalogue import CEILING, CONTENDERS
 from benchmarks.suite.questions import WORKS
-from benchmarks.suite.results import Results
+from benchmarks.suite.results import Rate, Results
 from benchmarks.suite.targets import growth, targets
 
 _PART = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end of (?P=name) -->", re.DOTALL)
@@ -67,9 +67,17 @@ def _ratios(results: Results) -> Iterator[str]:
 def _rates(results: Results) -> Iterator[str]:
     def told(entries: int, work: str, contender: str) -> str:
         rate = results.rate(entries, work, contender)
-        return f"{_figure(rate.median)} ±{rate.spread / 2:.0%}" if rate else _NOTHING
+        return _about(rate) if rate else _NOTHING
 
     yield from _by_size(results, told)
+
+
+def _about(rate: Rate) -> str:
+    """Answer the median, and how far the rounds lie apart, or which were the outermost."""
+    if rate.spread <= 2:
+        return f"{_figure(rate.median)} ±{rate.spread / 2:.0%}"
+    least, most = _figure(min(rate.rounds)), _figure(max(rate.rounds))
+    return f"{_figure(rate.median)} ({least} to {most})"
 
 
 def _latency(results: Results) -> Iterator[str]:

@@ -11,7 +11,7 @@ from myapp.domain.change import Change
 from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.contents import Contents
 from myapp.infrastructure.database.records import decode, encode, encode_changes
-from tests.contract.entries import NOON, new_entry
+from tests.contract.entries import LATER, NOON, new_entry
 
 ENTRY = replace(new_entry(notes="unsweetened", tags=("shop",)), revision=3)
 TAGGED = Change(replace(ENTRY, tags=(), revision=2), ENTRY)
@@ -125,6 +125,14 @@ def test_an_entry_has_a_thousand_tags_at_most_in_columns_too() -> None:
         else:
             with pytest.raises(ValueError, match="too many tags"):
                 decode(payload)
+
+
+def test_what_was_completed_and_not_changed_since_has_one_moment_for_both() -> None:
+    completed = [entry.complete(at=LATER) for entry in MANY]
+
+    for entry in decode(encode(99, completed)).entries:
+        assert entry.completed_at == LATER
+        assert entry.completed_at is entry.updated_at
 
 
 def test_an_id_that_was_read_is_like_any_other() -> None:

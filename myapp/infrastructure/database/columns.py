@@ -10,6 +10,7 @@ are little-endian, of 4 bytes each, and of 8 in `numbers`.
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from io import BytesIO
 from itertools import accumulate, chain, pairwise, repeat
 from struct import pack, unpack
@@ -90,7 +91,7 @@ def from_columns(
         [all_tags[start:end] for start, end in pairwise(ends)],
         [PRIORITIES[names[place]] for place in priorities],
         _filled(due, count, to_due),
-        _filled(completed, count, to_moment),
+        _moments(completed, updated, updated_at),
         _filled(removed, count, to_moment),
         created_at,
         updated_at,
@@ -114,6 +115,21 @@ def _filled(
     filled: list[_Value | None] = [None] * count
     for place, value in zip(_numbers(places), values, strict=True):
         filled[place] = read(value)
+    return filled
+
+
+def _moments(
+    sparse: _Sparse[int], times: Sequence[int], moments: Sequence[datetime]
+) -> list[datetime | None]:
+    """Answer a column of moments, most of them None, with those of another if they are equal.
+
+    What was completed and not changed since has one moment for both: of the entries that
+    the benchmarks have, that is 1.4 MB of 100,000.
+    """
+    places, values = sparse
+    filled: list[datetime | None] = [None] * len(times)
+    for place, time in zip(_numbers(places), values, strict=True):
+        filled[place] = moments[place] if times[place] == time else to_moment(time)
     return filled
 
 
