@@ -147,6 +147,14 @@ def launching(folder: Path) -> Iterator["Launcher"]:
             end(server.process)
 
 
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator["RunningServer"]:
+    """Answer a service on a storage of its own in a folder, with settings by short names."""
+    named = {f"TODOAPP_{name.upper()}": value for name, value in settings.items()}
+    with launching(folder / "launcher") as launcher:
+        yield launcher.serve({"TODOAPP_STORAGE_DIR": str(folder / "storage"), **named})
+
+
 @dataclass(frozen=True, slots=True)
 class Launcher:
     """Starts processes in a home and a working folder of their own, with no settings.

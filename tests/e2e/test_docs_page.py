@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.headless_browser import DevTools, Page, headless_browser, new_page
-from tests.e2e.running_server import RunningServer, launching
+from tests.e2e.running_server import RunningServer, serving
 from tests.programs import required_program
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -42,9 +42,8 @@ class Tour:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Answer a service that all these tests share."""
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve({"TODOAPP_STORAGE_DIR": str(folder / "storage")})
+    with serving(tmp_path_factory.mktemp("service")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.raw_http import answers, connected, head, post, read_all, read_answer
-from tests.e2e.running_server import RunningServer, launching, wait_until
+from tests.e2e.running_server import RunningServer, serving, wait_until
 
 DRAFT = b'{"content": "x"}'
 STREAM = head("GET /todo/events")
@@ -21,15 +21,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
     There may be one, and it may be idle for longer than a test may take.
     """
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve(
-            {
-                "TODOAPP_STORAGE_DIR": str(folder / "storage"),
-                "TODOAPP_MAX_CONNECTIONS": "1",
-                "TODOAPP_SEND_TIMEOUT": "0.5",
-            }
-        )
+    with serving(
+        tmp_path_factory.mktemp("service"), max_connections="1", send_timeout="0.5"
+    ) as server:
+        yield server
 
 
 def ask_all(server: RunningServer, requests: bytes) -> bytes:

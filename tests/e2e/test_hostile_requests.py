@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.raw_http import Answer, connected, exchange, head, post, read_all, read_answer
-from tests.e2e.running_server import RunningServer, launching, wait_until
+from tests.e2e.running_server import RunningServer, serving, wait_until
 
 CHUNKED = "Transfer-Encoding: chunked"
 HIDDEN = head("DELETE /todo")  # what somebody would like to be taken for a request
@@ -15,9 +15,8 @@ HIDDEN = head("DELETE /todo")  # what somebody would like to be taken for a requ
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Answer a service that all these tests share."""
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve({"TODOAPP_STORAGE_DIR": str(folder / "storage")})
+    with serving(tmp_path_factory.mktemp("service")) as server:
+        yield server
 
 
 def adding(*fields: str, body: bytes = b"0\r\n\r\n") -> bytes:

@@ -23,7 +23,7 @@ from tests.e2e.running_server import (
     SERVE,
     Launcher,
     RunningServer,
-    launching,
+    serving,
     wait_until,
 )
 
@@ -48,46 +48,37 @@ DRAFT = b'{"content": "x"}'
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Answer a service with low limits."""
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve(
-            {
-                "TODOAPP_STORAGE_DIR": str(folder / "storage"),
-                "TODOAPP_MAX_HEADER_BYTES": f"{HEADER_BYTES}",
-                "TODOAPP_MAX_QUERY_BYTES": f"{QUERY_BYTES}",
-                "TODOAPP_MAX_BODY_BYTES": f"{BODY_BYTES}",
-            }
-        )
+    with serving(
+        tmp_path_factory.mktemp("service"),
+        max_header_bytes=f"{HEADER_BYTES}",
+        max_query_bytes=f"{QUERY_BYTES}",
+        max_body_bytes=f"{BODY_BYTES}",
+    ) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Answer a service that waits for nobody for long."""
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve(
-            {
-                "TODOAPP_STORAGE_DIR": str(folder / "storage"),
-                "TODOAPP_HEADER_TIMEOUT": "0.5",
-                "TODOAPP_BODY_TIMEOUT": "0.5",
-                "TODOAPP_KEEP_ALIVE_TIMEOUT": "0.5",
-                "TODOAPP_SEND_TIMEOUT": "0.5",
-            }
-        )
+    with serving(
+        tmp_path_factory.mktemp("service"),
+        header_timeout="0.5",
+        body_timeout="0.5",
+        keep_alive_timeout="0.5",
+        send_timeout="0.5",
+    ) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Answer a service with names of its own, which pages of APP may use."""
-    folder = tmp_path_factory.mktemp("service")
-    with launching(folder / "launcher") as launcher:
-        yield launcher.serve(
-            {
-                "TODOAPP_STORAGE_DIR": str(folder / "storage"),
-                "TODOAPP_ALLOWED_HOSTS": "todo.example, *.todo.example",
-                "TODOAPP_CORS_ORIGINS": APP,
-            }
-        )
+    with serving(
+        tmp_path_factory.mktemp("service"),
+        allowed_hosts="todo.example, *.todo.example",
+        cors_origins=APP,
+    ) as server:
+        yield server
 
 
 def only(given: list[Answer]) -> Answer:

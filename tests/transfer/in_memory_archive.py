@@ -14,8 +14,13 @@ from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
-from myapp.infrastructure.database.errors import StorageNotEmpty
+from myapp.infrastructure.database.archive import (
+    Archive,
+    Findings,
+    Snapshot,
+    Status,
+    check_replaceable,
+)
 
 AT_ONCE = 3
 
@@ -52,8 +57,12 @@ class InMemoryArchive(Archive):
         revision: int,
         replace: bool = False,
     ) -> None:
-        if self.entries and not replace:
-            raise StorageNotEmpty(len(self.entries))
+        check_replaceable(
+            entries=len(self.entries),
+            held_revision=self.revision,
+            revision=revision,
+            replace=replace,
+        )
         entries = [entry async for batch in batches for entry in batch]
         kept = [entry for loaded in entries for entry in self.tamper(loaded)]
         self.entries = {entry.id: entry for entry in kept}

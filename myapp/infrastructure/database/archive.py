@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
+from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty
 
 REVISIONS_APART = 1_000_000_000
 """How far a store jumps when it loses what it had stored, past what any client may hold."""
@@ -104,3 +105,13 @@ class Archive(ABC):
         or, unless that is wanted, raises StorageNotEmpty. Ids must differ; their order does
         not matter.
         """
+
+
+def check_replaceable(
+    *, entries: int, held_revision: int, revision: int, replace: bool
+) -> None:
+    """Raise what `load` raises for a storage that holds so many entries, up to a revision."""
+    if entries and not replace:
+        raise StorageNotEmpty(entries)
+    if held_revision and held_revision >= revision:
+        raise StorageAhead(held_revision)

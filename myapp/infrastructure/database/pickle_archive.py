@@ -13,9 +13,15 @@ from pathlib import Path
 from uuid import UUID
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
+from myapp.infrastructure.database.archive import (
+    Archive,
+    Findings,
+    Snapshot,
+    Status,
+    check_replaceable,
+)
 from myapp.infrastructure.database.disk import Disk, make_folder_of
-from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.folder_lock import LOCK, folder_lock
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.pickle_salvage import read
@@ -71,10 +77,12 @@ class PickleArchive(Archive):
                 make_folder_of(path.absolute(), disk)
                 stack.enter_context(folder_lock(self._folder))
                 held, _ = self._read() if path.exists() else (TodoIndex(), 0)
-            if len(held) and not replace:
-                raise StorageNotEmpty(len(held))
-            if held.revision and held.revision >= revision:
-                raise StorageAhead(held.revision)
+            check_replaceable(
+                entries=len(held),
+                held_revision=held.revision,
+                revision=revision,
+                replace=replace,
+            )
             payloads = [encode(revision, [])]
             async for batch in batches:  # whose OSErrors are those of another place
                 payloads.append(encode(revision, batch))

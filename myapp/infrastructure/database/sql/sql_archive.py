@@ -10,8 +10,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 
 from myapp.domain.todo import TodoEntry
-from myapp.infrastructure.database.archive import Archive, Findings, Snapshot, Status
-from myapp.infrastructure.database.errors import StorageAhead, StorageNotEmpty, StorageUnusable
+from myapp.infrastructure.database.archive import (
+    Archive,
+    Findings,
+    Snapshot,
+    Status,
+    check_replaceable,
+)
+from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connection import Connection, Step, Steps
 from myapp.infrastructure.database.sql.connections import (
@@ -110,10 +116,12 @@ class SqlArchive(Archive):
             async with connections.transaction() as connection:
                 await connection.fetch(LOCK, {})
                 ((held_revision, held_entries),) = await connection.fetch(_COUNTS, {})
-                if held_entries and not replace:
-                    raise StorageNotEmpty(held_entries)
-                if held_revision and held_revision >= revision:
-                    raise StorageAhead(held_revision)
+                check_replaceable(
+                    entries=held_entries,
+                    held_revision=held_revision,
+                    revision=revision,
+                    replace=replace,
+                )
                 await connection.run(self._remove_everything(revision))
                 await self._fill(connection, batches, revision)
             await self._make_fast(connections)
