@@ -69,6 +69,19 @@ async def test_it_counts_the_saves_that_were_committed_together(
     assert sum(commits.values()) < 21
 
 
+async def test_those_that_come_right_after_each_other_share_a_commit(
+    repository: TodoEntryRepository,
+) -> None:
+    async def save_after(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await repository.save(new_entry())
+
+    await asyncio.gather(*map(save_after, range(10)))
+
+    assert asked(repository).use().commits == {10: 1}
+
+
 async def test_it_counts_no_commit_of_those_that_only_look(
     repository: TodoEntryRepository,
 ) -> None:

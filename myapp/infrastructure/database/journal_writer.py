@@ -16,6 +16,7 @@ from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.folder_lock import FolderLock
+from myapp.infrastructure.database.group_commit import let_more_come
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.records import decode, encode_changes
 from myapp.infrastructure.garbage import lasting_objects
@@ -132,6 +133,7 @@ class JournalWriter:
 
     async def _write_waiting(self) -> None:
         while self._waiting:
+            await let_more_come(self._waiting)
             saves, self._waiting = self._waiting, []
             # The states before, and where the history begins, are those of one moment.
             written = [self._changes(save) for save in saves]

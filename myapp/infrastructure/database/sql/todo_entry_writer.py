@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from myapp.domain.change import Change
 from myapp.domain.errors import StorageUnavailable, TodoError
+from myapp.infrastructure.database.group_commit import let_more_come
 from myapp.infrastructure.database.sql.connections import (
     FAILURES,
     CommitFailed,
@@ -64,6 +65,7 @@ class TodoEntryWriter:
 
     async def _store_waiting(self) -> None:
         while self._waiting:
+            await let_more_come(self._waiting)
             batch = self._next_batch()
             outcomes: Sequence[Outcome]
             try:
