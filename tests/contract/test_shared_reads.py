@@ -1,7 +1,7 @@
 """SQLite only: reads that come together are made by one thread, and none suffers from that."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import sleep
@@ -13,7 +13,7 @@ from myapp.domain.errors import StorageUnavailable
 from myapp.infrastructure.database.options import StorageOptions
 from myapp.infrastructure.database.sql.connections import Connections
 from myapp.infrastructure.database.sql.opening import connected, migrate
-from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
+from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection, _CallingThread
 from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
 
 PATIENCE = 20.0
@@ -63,6 +63,30 @@ async def test_reads_that_come_together_need_one_connection(connections: Connect
     assert most < 5
 
 
+async def test_those_that_came_together_do_so_again(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    call = _CallingThread.call
+
+    def told(thread: _CallingThread, function: Callable[[], object]) -> asyncio.Future[object]:
+        calls.append(function)
+        return call(thread, function)
+
+    monkeypatch.setattr(_CallingThread, "call", told)
+
+    async def read_after(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await _value(connections, _SHORT)
+
+    await asyncio.gather(*(_value(connections, _SHORT) for _ in range(10)))
+    calls.clear()
+    await asyncio.gather(*map(read_after, range(10)))
+
+    assert len(calls) == 1
+
+
 async def test_a_read_that_takes_long_keeps_no_others_waiting(connections: Connections) -> None:
     statements = [_LONG, _SHORT, _ENDLESS, _SHORT, _SHORT]
     reads = [asyncio.create_task(_value(connections, statement)) for statement in statements]
@@ -107,6 +131,21 @@ async def test_without_a_free_connection_all_reads_are_told(connections: Connect
     assert [type(answer) for answer in answers] == [StorageUnavailable] * 5
     assert connections.pool.timeouts == 5
     assert await _value(connections, _SHORT) == 7
+
+
+async def test_without_a_free_connection_those_that_come_together_hear_so_together(
+    connections: Connections,
+) -> None:
+    await asyncio.gather(*(_value(connections, _SHORT) for _ in range(5)))
+    async with AsyncExitStack() as stack:
+        for _ in range(_OPTIONS.pool_size):
+            await stack.enter_async_context(connections.connect())
+        reads = [asyncio.create_task(_value(connections, _SHORT)) for _ in range(5)]
+        await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)
+        assert all(read.done() for read in reads)
+
+    assert [type(read.exception()) for read in reads] == [StorageUnavailable] * 5
 
 
 async def test_who_came_later_may_yet_get_a_connection(connections: Connections) -> None:

@@ -16,7 +16,7 @@ from myapp.domain.todo import TodoEntry
 from myapp.domain.todo_entry_repository import Receipt
 from myapp.infrastructure.database.contents import Contents, Snapshot
 from myapp.infrastructure.database.folder_lock import FolderLock
-from myapp.infrastructure.database.group_commit import let_more_come
+from myapp.infrastructure.database.gathering import let_more_come
 from myapp.infrastructure.database.journal import Journal
 from myapp.infrastructure.database.records import decode, encode_changes
 from myapp.infrastructure.garbage import lasting_objects

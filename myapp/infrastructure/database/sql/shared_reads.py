@@ -9,6 +9,7 @@ from time import monotonic
 
 from sqlalchemy import ClauseElement
 
+from myapp.infrastructure.database.gathering import let_more_come
 from myapp.infrastructure.database.sql.connection import Connection, Rows, Step, Steps
 from myapp.infrastructure.database.sql.statements import Values
 
@@ -22,10 +23,12 @@ So long Python lets a thread go on if others want to.
 class SharedReads:
     """Reads in threads, where the way there and back is most of what a short one takes.
 
-    A read begins at once if none is going on. Those that come meanwhile wait, and then a
-    thread makes them all; if one takes long, another thread makes those that wait for it.
-    From 16 clients one entry took half of the processor's time that it took when
-    each read had a thread of its own.
+    A read begins at once if none is going on, unless those before it came together, who do so
+    again. Those that come meanwhile wait, and then a thread makes them all; if one takes
+    long, another thread makes those that wait for it. From 16 clients one entry took half
+    of the processor's time that it took when each read had a thread of its own. That the
+    first of those who come together waits for the others brings an eighth more entries a
+    second to 16 clients, and a quarter to two.
     """
 
     def __init__(self, connect: Callable[[], AbstractAsyncContextManager[Connection]]) -> None:
@@ -34,15 +37,19 @@ class SharedReads:
         self._lock = Lock()
         self._trips: dict[_Trip, asyncio.Task[None]] = {}
         self._newest: object = None  # who takes what waits in the end
+        self._come_together = False  # those that made the last trip did
         self._alarm: asyncio.TimerHandle | None = None
 
     async def fetch(self, statement: ClauseElement, values: Values) -> Rows:
         """Answer the rows of a select; raises what the connection raises."""
-        if self._newest is None:
+        if self._newest is None and not self._come_together:
             return await self._read_alone(statement, values)
         read = _Read(statement, values, asyncio.get_running_loop().create_future())
         self._waiting.append(read)
-        self._set_alarm()
+        if self._newest is None:
+            self._begin()
+        else:
+            self._set_alarm()
         try:
             return await read.answer
         except asyncio.CancelledError:
@@ -65,12 +72,16 @@ class SharedReads:
 
     async def _go(self, trip: "_Trip") -> None:
         try:
+            if self._come_together:
+                await let_more_come(self._waiting)
+                trip.put_off()
             async with self._connect() as connection:
                 await connection.run(trip.steps())
         except Exception as error:  # whatever it is, it is for who waits to hear of
             trip.fail(error)
         finally:
             trip.end()
+            self._come_together = trip.count > 1
             del self._trips[trip]
             self._leave(trip)
 
@@ -95,7 +106,7 @@ class SharedReads:
             trip.settle()
         waiting = self._first()
         # Who waits for a connection would only be joined by another who does.
-        if waiting is not None and waiting is first and all(t.has_begun for t in self._trips):
+        if waiting is not None and waiting is first and all(t.count for t in self._trips):
             self._begin()
         elif waiting is not None:
             self._set_alarm()
@@ -146,10 +157,14 @@ class _Trip:
             if monotonic() > end:
                 return
 
+    def put_off(self) -> None:
+        """Learn that it begins only now, for all that wait."""
+        self._begun = monotonic()
+
     @property
-    def has_begun(self) -> bool:
-        """Whether it has taken a read."""
-        return bool(self._taken)
+    def count(self) -> int:
+        """How many reads it has taken."""
+        return len(self._taken)
 
     def is_at(self, read: _Read) -> bool:
         """Whether this read is the one that is made now."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from myapp.domain.change import Change
 from myapp.domain.errors import StorageUnavailable, TodoError
-from myapp.infrastructure.database.group_commit import let_more_come
+from myapp.infrastructure.database.gathering import let_more_come
 from myapp.infrastructure.database.sql.connections import (
     FAILURES,
     CommitFailed,

@@ -1,4 +1,4 @@
-"""Who shares a commit: what is saved while one is under way, and what comes right after it."""
+"""Who is served together: those that come right after each other."""
 
 import asyncio
 from collections.abc import Sized
@@ -10,9 +10,9 @@ _ENOUGH = 64
 async def let_more_come(waiting: Sized) -> None:
     """Let the event loop turn until two turns have brought no more that wait, or enough do.
 
-    Those whom a commit has answered ask again together. The first of them would get a commit
-    of its own, and keep the others waiting for that: 16 clients came to 7 a commit instead of
-    15, and to a seventh less creates a second. For one client it takes no time to speak of.
+    Those who are answered together ask again together. The first of them would be served
+    alone, and keep the others waiting for that: of 16 clients that create, 7 shared a commit
+    instead of 15, and a seventh less was created. For one client it takes no time to speak of.
     """
     quiet = 0
     while quiet < _QUIET_TURNS and (before := len(waiting)) < _ENOUGH:

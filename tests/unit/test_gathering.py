@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from myapp.infrastructure.database.group_commit import let_more_come
+from myapp.infrastructure.database.gathering import let_more_come
 
 
 @asynccontextmanager
