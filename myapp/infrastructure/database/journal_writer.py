@@ -41,7 +41,7 @@ class _Save:
 class JournalWriter:
     """Writes by one thread beside the event loop; only what is durable reaches the contents.
 
-    What is given while a write is under way shares the next frame, and so its fsync.
+    What is given together, or while a write is under way, shares a frame, and so its fsync.
     After a failed write nothing is taken until the journal has proved that it works again,
     which is tried at once and then every few seconds. When a good part of the journal is of
     no use any more, it is compacted, and so is one that was slow to read since its records

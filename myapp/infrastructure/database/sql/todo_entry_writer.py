@@ -1,4 +1,4 @@
-"""Group commit: saves that come while a transaction runs share the next one."""
+"""Group commit: saves that come together, or while a transaction runs, share one."""
 
 import asyncio
 from collections import Counter
