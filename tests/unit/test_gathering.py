@@ -1,4 +1,4 @@
-"""Who shares a commit: whoever comes as long as others do, until enough wait."""
+"""Who is served together: whoever comes as long as others do, until enough wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,8 +31,6 @@ async def test_whoever_waits_alone_does_so_for_two_turns() -> None:
     await asyncio.sleep(0)
     assert not turns.done()
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
     assert turns.done()
 
 
