@@ -1,6 +1,7 @@
 """Signatures of texts: whatever has a phrase is among what they find, and little else."""
 
 from itertools import pairwise
+from statistics import median
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +31,14 @@ def test_texts_without_the_phrase_are_passed_over_in_their_order() -> None:
     for number in reversed(range(10_000)):
         masks.change(number, b"", b"buy oat milk for %d people" % (number % 5_000))
     assert list(masks.find(pairs_in(b"uy oat milk for 4321 p"))) != []
-    found = list(masks.find(pairs_in(b"milk for 4321 people")))
-    assert found == sorted(found)
-    assert {4321, 9321} <= {*found}
-    assert len(found) < 200
+    counts = []
+    for number in range(4_300, 4_350):
+        found = list(masks.find(pairs_in(b"milk for %d people" % number)))
+        assert found == sorted(found)
+        assert {number, number + 5_000} <= {*found}
+        counts.append(len(found))
+    # Of one phrase in sixty a pair has the slot of one that all texts have: hashes are random.
+    assert median(counts) < 200
 
 
 @given(st.lists(_WORDS, min_size=1, max_size=50), _WORDS)
