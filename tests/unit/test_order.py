@@ -83,6 +83,25 @@ def test_what_changes_while_an_order_is_prepared_is_taken_in() -> None:
     stored.check()
 
 
+def test_others_have_their_turns_while_many_changes_are_taken_in() -> None:
+    random = Random(6)
+    stored = Stored(entries_of(random, 10))
+    stored.check()
+    for entry in entries_of(random, MANY):
+        stored.change(None, entry)
+    assert stored.order.behind == MANY
+    preparing = stored.order.prepare()
+    next(preparing)
+    assert 0 < stored.order.behind < MANY
+
+    for entry in entries_of(random, 10):
+        stored.change(None, entry)
+    assert len(list(preparing)) > 1
+    assert stored.order.behind == 0
+
+    stored.check()
+
+
 @pytest.mark.parametrize("is_moved", [False, True])
 @pytest.mark.parametrize("number", [10, 0])
 def test_no_entry_is_taken_for_another(number: int, is_moved: bool) -> None:
@@ -92,10 +111,10 @@ def test_no_entry_is_taken_for_another(number: int, is_moved: bool) -> None:
     unknown = new_entry("never stored")
     after = unknown.change(due=_due(Random(5)), at=NOON) if is_moved else None
 
-    with pytest.raises(LookupError):
-        stored.order.change(unknown, after)
-    with pytest.raises(LookupError):
-        stored.order.change(unknown, unknown.stored(1))
+    for change in (after, unknown.stored(1)):
+        stored.order.change(unknown, change)
+        with pytest.raises(LookupError):
+            stored.order.walk(None, descending=False)
 
     stored.check()
 

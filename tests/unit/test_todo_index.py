@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from myapp.domain.todo import Priority, TodoEntry
 from myapp.domain.todo_entry_repository import Sort, TodoQuery
+from myapp.infrastructure.database import order
 from myapp.infrastructure.database.text_blocks import TextBlocks
 from myapp.infrastructure.database.todo_index import TodoIndex
 from tests.contract.entries import LATER, NOON, new_entry
@@ -167,6 +169,30 @@ def test_a_query_that_two_prepare_in_turns_is_prepared_once() -> None:
 
     assert turns < sum(1 for _ in Both(seed=4).index.prepare(query))
     both.check(query)
+
+
+def test_an_order_that_nobody_asks_for_long_is_made_anew() -> None:
+    both, query = Both(seed=5), TodoQuery(sort=Sort.CONTENT)
+    both.check(query)
+    for _ in range(10):
+        both.change_some(100)  # more than would be taken in, all in all
+    new = TodoIndex()
+    new.load(both.index.entries())
+    turns = [sum(1 for _ in index.prepare(query)) for index in (both.index, new)]
+    assert turns[0] == turns[1] > 3
+    both.check(query)
+
+
+def test_an_order_that_could_not_take_a_change_in_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = Both(seed=6)
+    both.check(*ASKED)
+    both.change_some(300)
+    with monkeypatch.context() as context, pytest.raises(MemoryError):
+        context.setattr(order, "_place", Mock(side_effect=MemoryError))
+        both.index.find(ASKED[0])
+    both.check(*ASKED)
 
 
 @dataclass(frozen=True, kw_only=True)

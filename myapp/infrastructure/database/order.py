@@ -1,6 +1,7 @@
 """An order of all entries, which takes in a change at the same cost however many they are."""
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain, islice
@@ -13,6 +14,7 @@ from myapp.domain.todo_entry_repository import Position, Sort, SortKey
 _PIECE = 32
 _AT_ONCE = 1_000  # entries, which takes some milliseconds
 _MOST_RUNS = 50
+_CHANGES_AT_ONCE = 200  # which takes as long
 
 _Place = tuple[bool, Any, int]
 """Whether there is no key, the key, and the id; the keys of one order are all of one type."""
@@ -22,42 +24,43 @@ class Order:
     """Entries by key and id; those without a key apart, and last.
 
     It asks for the key of an entry when it has to compare: with the keys it would take ten
-    times the memory. What changes while it is prepared is taken in then.
+    times the memory. What changes is taken in when the order is asked next: most changes come
+    together, or go by orders that nobody asks, and that saves a sixth of a create.
     """
 
     def __init__(self, sort: Sort, entries: Sequence[TodoEntry]) -> None:
         self._key = sort.key
         self._entries = entries
-        self._meanwhile: list[tuple[TodoEntry | None, TodoEntry | None]] = []
+        self._changes: deque[tuple[TodoEntry | None, TodoEntry | None]] = deque()
         self._prepared = False
         self._preparing: Iterator[None] = iter(())
         self._keyed = _Places(self._place)
         self._unkeyed = _Places(self._place)
 
+    @property
+    def behind(self) -> int:
+        """The number of changes that it has to take in yet."""
+        return len(self._changes)
+
     def prepare(self) -> Iterator[None]:
-        """Take the entries in; whoever goes through this may do other things in between."""
+        """Take all in; whoever goes through this may do other things in between.
+
+        Raises LookupError if what has changed was not there; the order is of no use then.
+        """
         while not self._prepared:
             for _ in self._preparing:  # which all share who need it
                 yield
             if not self._prepared:  # not begun, or an error has ended it
                 self._preparing = self._prepare()
+        while self._changes:
+            for _ in range(min(_CHANGES_AT_ONCE, len(self._changes))):
+                self._take_in(*self._changes.popleft())
+            if self._changes:
+                yield
 
     def change(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
-        """Take in what has become of an entry; raises LookupError if it is not there."""
-        if not self._prepared:
-            self._meanwhile.append((before, after))
-            return
-        if before is not None and after is not None:
-            place = self._place(after)
-            if place == self._place(before):
-                self._part(place).replace(place, before, after)
-                return
-        if before is not None:
-            place = self._place(before)
-            self._part(place).remove(place, before)
-        if after is not None:
-            place = self._place(after)
-            self._part(place).add(place, after)
+        """Learn what has become of an entry."""
+        self._changes.append((before, after))
 
     def walk(self, start: Position | None, *, descending: bool) -> Iterator[TodoEntry]:
         """Answer the entries after a position, in the order or in its reverse."""
@@ -84,9 +87,20 @@ class Order:
         self._keyed.begin(merged[:keyed])
         self._unkeyed.begin(merged[keyed:])
         self._prepared = True
-        for before, after in self._meanwhile:
-            self.change(before, after)
-        self._entries, self._meanwhile = [], []
+        self._entries = []
+
+    def _take_in(self, before: TodoEntry | None, after: TodoEntry | None) -> None:
+        if before is not None and after is not None:
+            place = self._place(after)
+            if place == self._place(before):
+                self._part(place).replace(place, before, after)
+                return
+        if before is not None:
+            place = self._place(before)
+            self._part(place).remove(place, before)
+        if after is not None:
+            place = self._place(after)
+            self._part(place).add(place, after)
 
     def _place(self, entry: TodoEntry) -> _Place:
         return _place(self._key(entry), entry.id)

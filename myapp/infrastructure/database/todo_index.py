@@ -21,6 +21,8 @@ _STEPS = 200  # one for so many entries, until it takes less to ask the blocks
 _FEW = 10
 _FEW_OF = 200  # and one for so many entries
 _TEXTS_KEPT = 4_000
+_FAR_BEHIND = 100
+_FAR_BEHIND_OF = 5  # and one for so many entries: then it takes as long to sort all again
 _UNUSED = (0, 0)
 
 _Matches = Callable[[TodoEntry], bool]
@@ -29,7 +31,8 @@ _Matches = Callable[[TodoEntry], bool]
 class TodoIndex:
     """The entries that are there, without the removed ones, at a revision of the store.
 
-    Orders and blocks of texts are made when first needed and kept up to date from then on.
+    Orders and blocks of texts are made when first needed, and from then on brought up to date
+    when they are needed again; an order that nobody has needed for long is made anew.
     First pages are known until something changes: to find one is a sixth of its answer's time.
     """
 
@@ -65,8 +68,10 @@ class TodoIndex:
         if after is not None:
             self._entries[entry_id] = after
             self._count(after, +1)
-        for order in self._orders.values():
+        for sort, order in [*self._orders.items()]:
             order.change(before, after)
+            if order.behind > _FAR_BEHIND + len(self._entries) // _FAR_BEHIND_OF:
+                del self._orders[sort]
         self._blocks.change(entry_id)
         self._texts.pop(entry_id, None)
 
@@ -96,7 +101,11 @@ class TodoIndex:
             yield from self._blocks.prepare()
         if query.sort not in self._orders:
             self._orders[query.sort] = Order(query.sort, self.entries())
-        yield from self._orders[query.sort].prepare()
+        try:
+            yield from self._orders[query.sort].prepare()
+        except Exception:  # whatever it is, it must not be met again
+            self._orders.pop(query.sort, None)
+            raise
 
     def known(self, query: TodoQuery) -> Page | None:
         """Answer the page if it was found before, at this revision."""
