@@ -147,6 +147,19 @@ async def test_a_receipt_that_nobody_waits_for_any_more_is_stored_with_its_chang
     assert (found[1] if found else []) == changes[:-1]
 
 
+async def test_a_key_is_used_even_if_nobody_waits_for_what_was_stored_under_it(
+    repository: TodoEntryRepository,
+) -> None:
+    await save(repository, new_entry("before"))
+    saving = asyncio.create_task(repository.save(new_entry("first"), receipt=RECEIPT))
+    await asyncio.sleep(0)
+    saving.cancel()
+    async with asyncio.timeout(30):
+        with pytest.raises(ReceiptExists):
+            await repository.save(new_entry("again"), receipt=RECEIPT)
+    assert [entry.content for entry in await entries_of(repository)] == ["before", "first"]
+
+
 async def test_a_receipt_may_be_for_many_changes(repository: TodoEntryRepository) -> None:
     drafts = [new_entry(f"{number}") for number in range(1_500)]
     changes = await repository.save(*drafts, receipt=RECEIPT)

@@ -345,6 +345,19 @@ async def test_a_save_that_nobody_waits_for_any_more_is_still_whole(
     assert [entry.tags for entry in await entries_of(repository)] == [after.tags] * 2
 
 
+async def test_who_gives_up_waiting_takes_nobody_along(
+    repository: TodoEntryRepository,
+) -> None:
+    one, two = new_entry("one"), new_entry("two")
+    given_up, saving = (asyncio.create_task(save(repository, entry)) for entry in (one, two))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    async with asyncio.timeout(30):
+        assert (await saving).content == "two"
+        assert (await save(repository, new_entry("three"))).content == "three"
+    assert (await repository.get(one.id)).content == "one"
+
+
 async def _complete_whatever_is_stored(
     repository: TodoEntryRepository, entry_id: UUID
 ) -> TodoEntry:

@@ -68,7 +68,8 @@ class JournalWriter:
         self._compact_beyond = 0
         self._begin = 0  # of the history, as the journal knows it
         self._waiting: list[_Save] = []
-        self._writing: dict[UUID | str, asyncio.Future[Sequence[Change]]] = {}
+        self._writing: set[UUID | str] = set()  # entries, and keys of receipts
+        self._ended = asyncio.Event()  # the write under way; then there is another event
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._closed = False
@@ -112,24 +113,28 @@ class JournalWriter:
         self._revision += 1
         return self._revision
 
-    def write(
+    async def write(
         self, entries: Sequence[TodoEntry], receipt: Receipt | None
-    ) -> asyncio.Future[Sequence[Change]]:
-        """Answer a future of the changes, done once all is in the journal and the contents.
+    ) -> Sequence[Change]:
+        """Answer the changes once all is in the journal and the contents.
 
-        With nothing to write it is looked whether something could be. It fails with
-        StorageUnavailable or StorageFull, and must not be cancelled.
+        With nothing to write it is looked whether something could be. Whoever gives up waiting
+        does not undo the write. Raises StorageUnavailable, StorageFull.
         """
         save = _Save(entries, receipt, asyncio.get_running_loop().create_future())
         self._waiting.append(save)
-        for name in _names(save):
-            self._writing[name] = save.written
+        self._writing.update(_names(save))
         self._task = self._task or asyncio.create_task(self._write_waiting())
-        return save.written
+        return await save.written
 
-    def pending(self, name: UUID | str) -> asyncio.Future[Sequence[Change]] | None:
-        """Answer the future of a write under way that changes an entry, or has a receipt."""
-        return self._writing.get(name)
+    def is_writing(self, name: UUID | str) -> bool:
+        """Whether a write under way changes an entry, or has a receipt."""
+        return name in self._writing
+
+    async def wait_for(self, name: UUID | str) -> None:
+        """Wait until no write under way changes an entry, or has a receipt."""
+        while name in self._writing:
+            await self._ended.wait()
 
     async def _write_waiting(self) -> None:
         while self._waiting:
@@ -162,9 +167,10 @@ class JournalWriter:
 
     def _settle(self, saves: Sequence[_Save], written: Sequence[Sequence[Change]]) -> None:
         for save, changes in zip(saves, written, strict=True):
-            for name in _names(save):
-                del self._writing[name]
-            save.written.set_result(changes)
+            self._writing.difference_update(_names(save))
+            if not save.written.cancelled():
+                save.written.set_result(changes)
+        self._end()
 
     async def _compact(self) -> None:
         cost = self._records + _FRAME * self._frames
@@ -190,6 +196,12 @@ class JournalWriter:
                 save.written.exception()  # retrieved, should nobody wait for it any more
         self._waiting = []
         self._writing.clear()
+        self._end()
+
+    def _end(self) -> None:
+        """Let those go on who wait for what was written."""
+        self._ended.set()
+        self._ended = asyncio.Event()
 
     async def _recover(self) -> None:
         snapshot = self._contents.snapshot(self._revision)

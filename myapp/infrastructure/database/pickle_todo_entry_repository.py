@@ -98,7 +98,7 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     async def check(self) -> None:
         self._writer.check()
-        await asyncio.shield(self._writer.write([], None))
+        await self._writer.write([], None)
 
     async def status(self) -> Status:
         self._writer.check()
@@ -120,14 +120,12 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
         if not entries and receipt is None:
             return ()
         stored = [entry.stored(self._writer.next_revision()) for entry in entries]
-        # Shielded, since whoever gives up waiting does not undo the save.
-        changes = await asyncio.shield(self._writer.write(stored, receipt))
+        changes = await self._writer.write(stored, receipt)
         self._warn_if_large()
         return changes
 
     async def _check_unused(self, key: str) -> None:
-        while (pending := self._writer.pending(key)) is not None:
-            await asyncio.wait([pending])
+        await self._writer.wait_for(key)
         if self._contents.log.receipt(key) is not None:
             raise ReceiptExists(key)
 
@@ -139,7 +137,7 @@ class PickleTodoEntryRepository(TodoEntryRepository, RunningStorage):
             entry.id
             for entry in entries
             if times.get(entry.id, 1) > 1
-            or self._writer.pending(entry.id) is not None
+            or self._writer.is_writing(entry.id)
             or not entry.follows(self._contents.state(entry.id))
         ]
         if stale:

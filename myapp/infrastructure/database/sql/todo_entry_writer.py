@@ -42,17 +42,16 @@ class TodoEntryWriter:
     async def save(self, save: Save) -> Sequence[Change]:
         """Store what is to be saved and answer what that changed, once it is committed.
 
-        With nothing to save it proves that something could be stored. Raises StaleTodoEntry,
-        ReceiptExists, StorageFull, StorageUnavailable; after the latter it may be stored or
-        not.
+        With nothing to save it proves that something could be stored. Whoever gives up waiting
+        does not undo the save. Raises StaleTodoEntry, ReceiptExists, StorageFull,
+        StorageUnavailable; after the latter it may be stored or not.
         """
         if self._closed:
             raise StorageUnavailable("The service is shutting down.")
         waiting = _Waiting(save, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._task = self._task or asyncio.create_task(self._store_waiting())
-        # Shielded, since whoever gives up waiting does not undo the save.
-        outcome = await asyncio.shield(waiting.outcome)
+        outcome = await waiting.outcome
         if isinstance(outcome, TodoError):
             raise outcome
         return outcome
@@ -75,7 +74,8 @@ class TodoEntryWriter:
                 batch, self._waiting = [*batch, *self._waiting], []  # or each waits as long
                 outcomes = [self._refusal(error) for _ in batch]
             for waiting, outcome in zip(batch, outcomes, strict=True):
-                waiting.outcome.set_result(outcome)
+                if not waiting.outcome.cancelled():
+                    waiting.outcome.set_result(outcome)
         self._task = None
 
     def _refusal(self, error: Exception) -> TodoError:
