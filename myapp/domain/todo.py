@@ -1,7 +1,7 @@
 """The todo entry and its value objects: what a todo is, and how it may change."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -282,9 +282,14 @@ def normalise_notes(text: str) -> str:
     return normalise(text, field="notes", most=NOTES_MOST, lines=True)
 
 
-def normalise_tags(tags: Collection[str]) -> tuple[str, ...]:
-    """Answer the different tags, sorted by code point, TAGS_MOST at most."""
-    different = tuple(sorted({normalise_tag(tag) for tag in tags}))
+def normalise_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Answer the different tags as they are kept, sorted by code point, TAGS_MOST at most."""
+    return different_tags(map(normalise_tag, tags))
+
+
+def different_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Answer those of normalised tags that differ, sorted by code point, TAGS_MOST at most."""
+    different = tuple(sorted({*tags}))
     if len(different) > TAGS_MOST:
         raise InvalidValue("tags", f"must be {TAGS_MOST} different ones at most")
     return different

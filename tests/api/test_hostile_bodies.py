@@ -59,6 +59,7 @@ def _send(client: TestClient, content: bytes, media_type: str | None) -> Iterato
         (rb'{"content": "x", "done": "\ud83e"}', ["#/done"]),
         (rb'{"content": "x", "\ud800": 1}', ["#/%3F"]),
         (rb'{"content": "x", "revision": {"a": [1, "\ud800"]}}', ["#/revision/a/1"]),
+        (rb'{"content": "x", "revision": {"a": [1, "\uD800"]}}', ["#/revision/a/1"]),
         # numbers that are none
         (b'{"content": NaN}', ["#/content"]),
         (b'{"content": "x", "done": Infinity}', ["#/done"]),

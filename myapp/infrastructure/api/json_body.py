@@ -161,7 +161,8 @@ def _is_simple(body: bytes) -> bool:
     return (
         body.count(b"{") + body.count(b"[") <= _DEEPEST
         and body.count(b",") < _MEMBERS_MOST
-        and b"\\ud" not in body.lower()  # as surrogates have to be told
+        and b"\\ud" not in body  # as surrogates have to be told
+        and b"\\uD" not in body
     )
 
 

@@ -29,10 +29,10 @@ from myapp.domain.todo import (
     Due,
     Priority,
     TodoFields,
+    different_tags,
     normalise_content,
     normalise_notes,
     normalise_tag,
-    normalise_tags,
 )
 from myapp.infrastructure.api.parsed import Parsed
 
@@ -136,7 +136,7 @@ Tag = Annotated[
 ]
 Tags = Annotated[
     tuple[Tag, ...],
-    AfterValidator(normalise_tags),
+    AfterValidator(different_tags),
     Field(
         strict=False,  # JSON knows arrays, but no tuples
         # A schema could only bound all of them, and equal ones count once.

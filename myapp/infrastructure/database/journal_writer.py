@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVarTuple
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Save:
+    names: Collection[UUID | str]  # of its entries, and the key of its receipt
     entries: Sequence[TodoEntry]
     receipt: Receipt | None
     written: asyncio.Future[Sequence[Change]]
@@ -68,7 +69,7 @@ class JournalWriter:
         self._compact_beyond = 0
         self._begin = 0  # of the history, as the journal knows it
         self._waiting: list[_Save] = []
-        self._writing: set[UUID | str] = set()  # entries, and keys of receipts
+        self._writing: set[UUID | str] = set()
         self._ended = asyncio.Event()  # the write under way; then there is another event
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -121,9 +122,12 @@ class JournalWriter:
         With nothing to write it is looked whether something could be. Whoever gives up waiting
         does not undo the write. Raises StorageUnavailable, StorageFull.
         """
-        save = _Save(entries, receipt, asyncio.get_running_loop().create_future())
+        names: list[UUID | str] = [entry.id for entry in entries]
+        if receipt is not None:
+            names.append(receipt.key)
+        save = _Save(names, entries, receipt, asyncio.get_running_loop().create_future())
         self._waiting.append(save)
-        self._writing.update(_names(save))
+        self._writing.update(names)
         self._task = self._task or asyncio.create_task(self._write_waiting())
         return await save.written
 
@@ -167,7 +171,7 @@ class JournalWriter:
 
     def _settle(self, saves: Sequence[_Save], written: Sequence[Sequence[Change]]) -> None:
         for save, changes in zip(saves, written, strict=True):
-            self._writing.difference_update(_names(save))
+            self._writing.difference_update(save.names)
             if not save.written.cancelled():
                 save.written.set_result(changes)
         self._end()
@@ -265,12 +269,6 @@ class JournalWriter:
         """Fail unless what is appended now would be found by whoever starts next."""
         self._journal.check()
         self._lock.check()
-
-
-def _names(save: _Save) -> Iterator[UUID | str]:
-    yield from (entry.id for entry in save.entries)
-    if save.receipt is not None:
-        yield save.receipt.key
 
 
 def _refusal(error: Exception) -> TodoError:
