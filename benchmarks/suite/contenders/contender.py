@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +58,10 @@ class Contender(ABC):
     def check(self, question: Question, answer: Answer) -> None:
         """Raise WrongAnswer unless that is the answer."""
 
+    def files(self) -> Iterator[Path]:
+        """Answer the files that it works with."""
+        return (path for path in self.folder.rglob("*") if path.is_file())
+
     def stored(self) -> int:
         """Answer the bytes that it has on the disk."""
         return 0
@@ -103,7 +107,7 @@ class Storing(Contender):
             )
 
     def stored(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in self.files())
 
     def _complaint(self, question: Question, answer: Answer) -> str:
         """Answer what is wrong with an answer, if anything is."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.storages import fill
@@ -32,6 +32,10 @@ class Storage(ABC):
     def processes(self) -> Sequence[int]:
         """Answer the processes that work for it."""
         return []
+
+    def files(self) -> Iterator[Path]:
+        """Answer its files that are not in the contender's folder."""
+        return iter(())
 
 
 class PickleStorage(Storage):
@@ -86,6 +90,10 @@ class PostgresqlStorage(Storage):
 
     def size(self) -> int:
         return int(self._server.execute(f"SELECT pg_database_size('{self._name}')"))
+
+    def files(self) -> Iterator[Path]:
+        data = self._server.folder / "data"
+        return (path for path in data.rglob("*") if path.is_file())
 
     def processes(self) -> Sequence[int]:
         postmaster = self._server.folder / "data" / "postmaster.pid"

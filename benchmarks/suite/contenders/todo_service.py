@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlencode
@@ -61,6 +61,10 @@ class TodoService(Storing):
                 return Sent("POST", "/todo", json.dumps(written(entry)).encode())
             case Kind.PATCH:
                 return Sent("PATCH", f"/todo/{entry.id}", json.dumps({"notes": text}).encode())
+
+    def files(self) -> Iterator[Path]:
+        yield from super().files()
+        yield from self._storage.files()
 
     def stored(self) -> int:
         return self._storage.size()
