@@ -16,6 +16,11 @@ from myapp.domain.todo import TodoEntry
 _SORTED_CONTENT = 100  # characters by which this service sorts
 
 
+def files_in(folder: Path) -> Iterator[Path]:
+    """Answer the files in a folder and all below it."""
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
 class Unavailable(Exception):
     """A contender cannot be had here, for a reason that is told."""
 
@@ -60,7 +65,7 @@ class Contender(ABC):
 
     def files(self) -> Iterator[Path]:
         """Answer the files that it works with."""
-        return (path for path in self.folder.rglob("*") if path.is_file())
+        return files_in(self.folder)
 
     def stored(self) -> int:
         """Answer the bytes that it has on the disk."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.storages import fill
+from benchmarks.suite.contenders.contender import files_in
 from myapp.domain.todo import TodoEntry
 from tests.postgresql_server import PostgresqlServer
 
@@ -92,8 +93,7 @@ class PostgresqlStorage(Storage):
         return int(self._server.execute(f"SELECT pg_database_size('{self._name}')"))
 
     def files(self) -> Iterator[Path]:
-        data = self._server.folder / "data"
-        return (path for path in data.rglob("*") if path.is_file())
+        return files_in(self._server.folder / "data")
 
     def processes(self) -> Sequence[int]:
         postmaster = self._server.folder / "data" / "postmaster.pid"
