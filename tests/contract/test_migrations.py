@@ -389,8 +389,8 @@ async def test_a_former_release_must_not_store_what_the_history_is_not_told(
         await _entries_in(url)
 
 
-@pytest.mark.parametrize("schema", ["0002", _BEFORE])
-async def test_the_release_before_must_not_store_what_the_search_index_is_not_told(
+@pytest.mark.parametrize("schema", ["0002", "0004"])
+async def test_former_releases_must_not_store_what_the_search_index_is_not_told(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     await _filled(sqlite_url)

@@ -21,6 +21,7 @@ class Dialect(ABC):
 
     search: TextSearch
     shares_reads: bool
+    limits_halves: bool
     migrates_at_start: bool
     begin_change: TextClause
     begin_snapshot: TextClause

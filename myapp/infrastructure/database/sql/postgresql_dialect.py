@@ -41,6 +41,7 @@ class Postgresql(Dialect):
     """A server; whoever changes something locks the row of todo_store first."""
 
     shares_reads = False  # a connection waits for the server, and others need not
+    limits_halves = True  # or it sorts all of each, not knowing how few are wanted
     migrates_at_start = False  # processes of the older release may be at work
     begin_change = text("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
     begin_snapshot = text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -20,10 +20,10 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The schema that this release needs: the number of the newest migration."""
 
-SQLITE_SCHEMA = "0005"
+SQLITE_SCHEMA = "0006"
 """The newest one whose migration changes anything on SQLite."""
 
 metadata = MetaData()
@@ -131,8 +131,8 @@ _is_done = todo_entry.c.completed_at.is_not(None)
 Index("todo_entry_id", todo_entry.c.id, unique=True)
 for _name in ("created_at", "updated_at", "due", "priority", "content_key"):
     _order = (todo_entry.c[_name], todo_entry.c.id)
-    Index(f"todo_entry_{_name}", *_order)
     Index(f"todo_entry_open_{_name}", *_order, postgresql_where=_is_open, sqlite_where=_is_open)
+    Index(f"todo_entry_done_{_name}", *_order, postgresql_where=_is_done, sqlite_where=_is_done)
 Index(
     "todo_entry_completed_at",
     todo_entry.c.completed_at,

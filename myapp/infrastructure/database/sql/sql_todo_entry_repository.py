@@ -25,12 +25,10 @@ from myapp.infrastructure.database.sql.connection import Rows
 from myapp.infrastructure.database.sql.connections import FAILURES, Connections
 from myapp.infrastructure.database.sql.queries import (
     FEW,
-    Shape,
     end_of_order,
     page_in_order,
     page_of_few,
     page_of_found,
-    values_of,
 )
 from myapp.infrastructure.database.sql.rows import ENTRY_COLUMNS, from_json, to_entry
 from myapp.infrastructure.database.sql.schema import (
@@ -40,6 +38,7 @@ from myapp.infrastructure.database.sql.schema import (
     todo_store,
     todo_tag,
 )
+from myapp.infrastructure.database.sql.shape import Shape, values_of
 from myapp.infrastructure.database.sql.sql_todo_history import SqlTodoHistory
 from myapp.infrastructure.database.sql.statements import Values
 from myapp.infrastructure.database.sql.storing import LAST_STATES, Save
@@ -71,7 +70,7 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
     def __init__(self, connections: Connections, writer: TodoEntryWriter) -> None:
         self._connections = connections
         self._writer = writer
-        self._search = connections.dialect.search
+        self._dialect = connections.dialect
         self._history = SqlTodoHistory(connections)
         self._pages = KnownPages()
 
@@ -121,11 +120,10 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     async def status(self) -> Status:
         ((entries, revision),) = await self._connections.fetch(_COUNTS, {})
-        dialect = self._connections.dialect
         try:
-            dialect.check()
+            self._dialect.check()
             async with self._connections.connect() as connection:
-                size = await dialect.size(connection)
+                size = await self._dialect.size(connection)
         except FAILURES as error:
             raise self._connections.refusal(error) from error
         return Status(entries, revision, size, SCHEMA, SCHEMA)
@@ -135,14 +133,14 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
 
     async def _find(self, query: TodoQuery) -> Page:
         shape = Shape.of(query)
-        values = values_of(query, self._search)
+        values = values_of(query, self._dialect.search)
         if shape.filtered:
             return await self._find_filtered(query, shape, values)
         window = query.limit + 1
         rows = await self._read_stretch(shape, values, window)
         if not rows:
             values = {**values, "window": window}
-            rows = await self._connections.fetch(end_of_order(shape), values)
+            rows = await self._connections.fetch(end_of_order(shape, self._dialect), values)
         return _page(query, rows)
 
     async def _find_filtered(self, query: TodoQuery, shape: Shape, values: Values) -> Page:
@@ -151,7 +149,7 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
         Phrases hardly are: to ask their index first took half of the time for a rare one.
         """
         if shape.word_searched and not query.counted:
-            statement = page_of_few(shape, self._search)
+            statement = page_of_few(shape, self._dialect)
             rows = await self._connections.fetch(statement, values)
             if rows[0]["tried"] < FEW:
                 return _page(query, rows)
@@ -163,12 +161,12 @@ class SqlTodoEntryRepository(TodoEntryRepository, RunningStorage):
                 rows = await self._read_stretch(shape, values, window)
             if len(rows) > query.limit:
                 return _page(query, rows)
-        statement = page_of_found(shape, self._search)
+        statement = page_of_found(shape, self._dialect)
         rows = await self._connections.fetch(statement, values)
         return _page(query, rows)
 
     async def _read_stretch(self, shape: Shape, values: Values, window: int) -> Rows:
-        statement = page_in_order(shape, self._search)
+        statement = page_in_order(shape, self._dialect)
         return await self._connections.fetch(statement, {**values, "window": window})
 
 

@@ -33,6 +33,7 @@ class Sqlite(Dialect):
     """A file; writers of all processes wait for each other, readers wait for nobody."""
 
     shares_reads = True  # since they are made in threads, which is most of what one takes
+    limits_halves = False  # it reads only what it merges, unless each has a limit of its own
     migrates_at_start = True
     begin_change = text("BEGIN IMMEDIATE")
     begin_snapshot = text("BEGIN")
