@@ -70,6 +70,7 @@ def page_in_order(shape: Shape, dialect: Dialect) -> SelectStatement:
         page = _matches_in_order(shape, dialect)
     else:
         page = stretch(shape, dialect, _ROW)
+    # With the key, or SQLite would sort: it merges but by columns that are answered.
     names = dict.fromkeys([*(column.name for column in ENTRY_COLUMNS), shape.sort_column])
     return page.with_only_columns(
         *(page.selected_columns[name] for name in names),
@@ -181,7 +182,7 @@ def _matches_in_order(shape: Shape, dialect: Dialect) -> SelectStatement:
     Of the others no more is read than tells that they do not.
     """
     left = replace(shape, done=None)  # the stretch has no others
-    columns = _needed(left, *[todo_entry.c.search_text] * shape.searched)
+    columns = _needed(left, with_text=shape.searched)
     rows = stretch(shape, dialect, columns).subquery("stretch")
     numbers = (
         select(rows.c.number)
@@ -218,20 +219,21 @@ def _matching(shape: Shape, search: TextSearch) -> FromClause:
         conditions.append(todo_entry.c.number.in_(numbers))
     if not conditions:
         return todo_entry
-    is_read = shape.searched and not shape.search_indexed
-    columns = _needed(shape, *[todo_entry.c.search_text] * is_read)
+    columns = _needed(shape, with_text=shape.searched and not shape.search_indexed)
     return select(*columns).where(*conditions).cte("matching").prefix_with("MATERIALIZED")
 
 
-def _needed(shape: Shape, *others: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
-    """Answer the columns of a row that tell its place, and whether plain conditions hold."""
+def _needed(shape: Shape, *, with_text: bool) -> Sequence[ColumnElement[Any]]:
+    """Answer the columns of a row that tell its place, and whether conditions hold."""
     names = {"number", "id", shape.sort_column}
     names.update(BOUNDS[bound][0] for bound in shape.bounds)
     if shape.done is not None:
         names.add("completed_at")
     if shape.prioritised:
         names.add("priority")
-    return [*(todo_entry.c[name] for name in sorted(names)), *others]
+    if with_text:
+        names.add("search_text")
+    return [todo_entry.c[name] for name in sorted(names)]
 
 
 def _plain_conditions(shape: Shape, row: FromClause) -> Iterator[Condition]:

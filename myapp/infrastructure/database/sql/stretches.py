@@ -36,7 +36,7 @@ _WINDOW = bindparam("window", type_=Integer)
 def stretch(shape: Shape, dialect: Dialect, columns: _Columns) -> SelectStatement:
     """Answer columns of the next `window` entries of the order, be they open, done, or either.
 
-    What else is asked of them is left aside. SQLite merges but by columns that are answered.
+    What else is asked of them is left aside.
     """
     parts = [_part(shape, dialect, columns, part).limit(_WINDOW) for part in _parts(shape)]
     if len(parts) == 1:
