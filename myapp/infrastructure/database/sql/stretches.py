@@ -1,7 +1,8 @@
 """Stretches of the orders that entries are listed in, read along the indexes of these.
 
 An order has an index of what is open and one of what is done. All entries are read from both,
-merged: so that each stands in one of them, for these indexes are most of what a create writes.
+merged, so that each stands in one: these indexes are nearly half of what creates write to
+SQLite.
 """
 
 from collections.abc import Sequence
