@@ -22,6 +22,7 @@ UNLIKE = "Some entries are not what their last change has made of them."
 UNPRECEDED = "Some changes do not have the state before them."
 UNKNOWN = "Some entries are known only from changes that did not remove them."
 TOO_LATE = "Some changes have a later revision than the store has given out."
+TRIGRAMS, PHRASES = "todo_entry_search_trigrams", "todo_entry_search_phrases"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -107,3 +108,25 @@ async def test_what_does_not_fit_together_is_found(
 ) -> None:
     flaws = await check_after(url, statement)
     assert any(found in flaw for flaw in flaws), flaws
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT INTO {TRIGRAMS} ({TRIGRAMS}, rowid, search_text)"
+        " SELECT 'delete', number, search_text FROM todo_entry",
+        f"INSERT INTO {TRIGRAMS} (rowid, search_text) VALUES (99, 'unknown')",
+        f"INSERT INTO {PHRASES} ({PHRASES}) VALUES ('delete-all')",
+        f"INSERT INTO {PHRASES} (rowid, words) VALUES (99, 'ffffffff')",
+    ],
+)
+async def test_a_search_index_that_knows_other_texts_is_found(
+    tmp_path: Path, statement: str
+) -> None:
+    url = STORAGE_URLS["sqlite"](tmp_path)
+    async with open_storage(url) as repository:
+        await save_all(repository, new_entry(content="a café in 東京 \N{FIRE}\N{FIRE} to see"))
+    assert await check_after(url) == []
+    assert await check_after(url, statement) == [
+        "The search index knows other texts than there are."
+    ]

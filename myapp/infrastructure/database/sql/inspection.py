@@ -80,6 +80,7 @@ def flaws(dialect: Dialect) -> Steps[Sequence[str]]:
     """Read everything and answer what is wrong, a sentence each, the first hundred."""
     found = [*(yield from dialect.flaws())]
     tags, open_tags, counts = Counter[str](), Counter[str](), Counter[str]()
+    tokens = Counter[str]()
     last = 0
     while rows := (yield Step(_NEXT, [{"last": last}])):
         for row in rows:
@@ -90,12 +91,15 @@ def flaws(dialect: Dialect) -> Steps[Sequence[str]]:
             open_tags.update(carried if is_open else ())
             counts.update(entries=1, open_entries=int(is_open))
             counts["revision"] = max(counts["revision"], row["revision"])
+            tokens.update(dialect.search.tokens_of(row["search_text"]))
         last = rows[-1]["number"]
     ((entries, open_entries, revision),) = yield Step(_STORE)
     if (entries, open_entries) != (counts["entries"], counts["open_entries"]):
         found.append("The store counts other entries than there are.")
     if revision < counts["revision"]:
         found.append("An entry has a later revision than the store has given out.")
+    if (yield from dialect.search.tokens()) != tokens:
+        found.append("The search index knows other texts than there are.")
     if {tag: number for tag, number in (yield Step(_TAGGED))} != tags:
         found.append("The tags of the entries and the table todo_entry_tag differ.")
     uses = {tag: (number, number_open) for tag, number, number_open in (yield Step(_TAGS))}

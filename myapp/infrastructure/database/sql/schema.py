@@ -20,10 +20,10 @@ from sqlalchemy import (
     Uuid,
 )
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The schema that this release needs: the number of the newest migration."""
 
-SQLITE_SCHEMA = "0006"
+SQLITE_SCHEMA = "0007"
 """The newest one whose migration changes anything on SQLite."""
 
 metadata = MetaData()

@@ -2,7 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from zlib import crc32
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 
+from myapp.infrastructure.database.sql.connection import Step, Steps
 from myapp.infrastructure.database.sql.schema import todo_entry
 
 JOINED_TEXT = "replace(search_text, ' ', 'q')"
@@ -71,6 +73,13 @@ ONE_PIECE = (
 
 Otherwise whoever stores next does it bit by bit: creating took a third longer.
 """
+_TRIGRAMS, _PHRASES = "todo_entry_search_trigrams", "todo_entry_search_phrases"
+_LOOK_INTO = {
+    index: text(f"CREATE VIRTUAL TABLE temp.todo_token USING fts5vocab(main, {index}, row)")
+    for index in (_TRIGRAMS, _PHRASES)
+}
+_COUNT_TOKENS = text("SELECT coalesce(sum(doc), 0) FROM temp.todo_token")
+_LOOK_AWAY = text("DROP TABLE temp.todo_token")
 _SEARCH_TEXT = todo_entry.c.search_text
 _PATTERN = bindparam("pattern", type_=Text)
 _WORDS = bindparam("words", type_=Text)
@@ -105,6 +114,14 @@ class TextSearch(ABC):
     @abstractmethod
     def clearing(self) -> Sequence[ClauseElement]:
         """Answer what empties the index when all entries are deleted."""
+
+    @abstractmethod
+    def tokens_of(self, text: str) -> Mapping[str, int]:
+        """Answer how many different tokens of a text each index that is kept has to have."""
+
+    @abstractmethod
+    def tokens(self) -> Steps[Counter[str]]:
+        """Answer how many each has, those of each text counted."""
 
     @abstractmethod
     def contains(self, search_text: ColumnElement[str]) -> Condition:
@@ -149,13 +166,24 @@ class SqliteSearch(TextSearch):
     def clearing(self) -> Sequence[ClauseElement]:
         return _FORGET_EVERYTHING
 
+    def tokens_of(self, text: str) -> Mapping[str, int]:
+        return {_TRIGRAMS: len(_trigrams_in(text)), _PHRASES: len({*words_in(text).split()})}
+
+    def tokens(self) -> Steps[Counter[str]]:
+        found = Counter[str]()
+        for index, look_into in _LOOK_INTO.items():
+            yield Step(look_into)
+            ((found[index],),) = yield Step(_COUNT_TOKENS)
+            yield Step(_LOOK_AWAY)
+        return found
+
     def contains(self, search_text: ColumnElement[str]) -> Condition:
         return func.instr(search_text, _WANTED) > 0
 
     def candidates(self, *, by_words: bool) -> Select[tuple[int]]:
         if by_words:
-            return _matching("todo_entry_search_phrases", _WORDS)
-        return _matching("todo_entry_search_trigrams", _PATTERN)
+            return _matching(_PHRASES, _WORDS)
+        return _matching(_TRIGRAMS, _PATTERN)
 
     def numbers(self, *, by_words: bool) -> Select[tuple[int]]:
         # They know but parts of what is wanted, and take some for each other.
@@ -166,7 +194,7 @@ class SqliteSearch(TextSearch):
 
     def values(self, wanted: str) -> Mapping[str, object]:
         words = [*dict.fromkeys(words_in(wanted).split())][:_WORDS_MOST]
-        trigrams = () if words else _trigrams(wanted)
+        trigrams = () if words else _telling(_trigrams_in(wanted))
         return {"wanted": wanted, "words": _all_of(words), "pattern": _all_of(trigrams)}
 
 
@@ -184,6 +212,13 @@ class PostgresqlSearch(TextSearch):
 
     def clearing(self) -> Sequence[ClauseElement]:
         return ()
+
+    def tokens_of(self, text: str) -> Mapping[str, int]:
+        return {}
+
+    def tokens(self) -> Steps[Counter[str]]:
+        yield from ()
+        return Counter()
 
     def contains(self, search_text: ColumnElement[str]) -> Condition:
         return func.strpos(search_text, _WANTED) > 0
@@ -222,11 +257,15 @@ def _matching(name: str, tokens: BindParameter[str]) -> Select[tuple[int]]:
     return select(index.c.rowid).where(index.c[name].op("MATCH")(tokens))
 
 
-def _trigrams(wanted: str) -> Sequence[str]:
+def _trigrams_in(text: str) -> Collection[str]:
+    """Answer each once, in the order in which they come first."""
+    return dict.fromkeys(text[start : start + 3] for start in range(len(text) - 2))
+
+
+def _telling(trigrams: Collection[str]) -> Sequence[str]:
     """Answer those where words meet, which few have in common, or else the first ones."""
-    all = dict.fromkeys(wanted[start : start + 3] for start in range(len(wanted) - 2))
-    meetings = [trigram for trigram in all if trigram[1].isspace()][:_MEETINGS_MOST]
-    return meetings if len(meetings) >= _MEETINGS_LEAST else [*all][:_TRIGRAMS_MOST]
+    meetings = [trigram for trigram in trigrams if trigram[1].isspace()][:_MEETINGS_MOST]
+    return meetings if len(meetings) >= _MEETINGS_LEAST else [*trigrams][:_TRIGRAMS_MOST]
 
 
 def _all_of(tokens: Sequence[str]) -> str:

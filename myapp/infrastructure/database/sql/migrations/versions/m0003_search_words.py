@@ -11,7 +11,8 @@ down_revision = "0002"
 
 _TRIGRAMS = (
     "CREATE VIRTUAL TABLE todo_entry_search_trigrams USING fts5(search_text,"
-    " content = '', detail = none, tokenize = 'trigram case_sensitive 1')",
+    " content = '', detail = none, columnsize = {sizes:d},"
+    " tokenize = 'trigram case_sensitive 1')",
     "INSERT INTO todo_entry_search_trigrams (rowid, search_text)"
     " SELECT number, search_text FROM todo_entry ORDER BY number",
     "INSERT INTO todo_entry_search_trigrams (todo_entry_search_trigrams) VALUES ('optimize')",
@@ -38,10 +39,15 @@ def upgrade() -> None:
     if op.get_bind().dialect.name != "sqlite":
         return
     op.execute("DROP TABLE todo_entry_search")
-    for statement in _TRIGRAMS:
-        op.execute(statement)
+    make_trigrams(sizes=True)
     make_words()
     op.execute("UPDATE todo_store SET oldest_schema = '0003'")
+
+
+def make_trigrams(*, sizes: bool) -> None:
+    """Make SQLite's index of trigrams, with the number of trigrams in each text or without."""
+    for statement in _TRIGRAMS:
+        op.execute(statement.format(sizes=sizes))
 
 
 def make_words() -> None:
