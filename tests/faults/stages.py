@@ -7,7 +7,6 @@ and after each refusal until told that the cause is gone.
 import asyncio
 import ctypes
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,8 +22,7 @@ from myapp.domain.todo_entry_repository import TodoEntryRepository, TodoQuery
 from myapp.infrastructure.database import contents, journal_writer
 from myapp.infrastructure.database.errors import StorageOpeningError
 from myapp.infrastructure.database.journal_writer import JournalWriter
-from myapp.infrastructure.database.sql import opening
-from myapp.infrastructure.database.sql.sqlite_dialect import Sqlite
+from myapp.infrastructure.database.sql import opening, sqlite_log
 from myapp.infrastructure.database.storage import open_storage
 from tests.faults.power_cuts import Kept, Sent, Shown
 from tests.faults.short_ways import DEADLINE, MOMENT, all_entries, forget, todo
@@ -32,7 +30,7 @@ from tests.saving import save_all
 
 _CHANGES = 6
 _FEW = 4
-_FEW_PAGES = 30
+_FEW_ROWS = 30
 _ROOM = 10
 _SET_PTRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)  # see prctl(2)
 
@@ -79,13 +77,7 @@ def _compact_early(patch: MonkeyPatch) -> None:
     """Let a journal be compacted, and a log be carried over, after a few changes."""
     patch.setattr(journal_writer, "_COMPACT_BEYOND", _FEW)
     patch.setattr(contents, "_CHUNK", _FEW)
-    prepare = Sqlite.prepare
-
-    def prepare_for_short_logs(self: Sqlite, file: sqlite3.Connection) -> None:
-        prepare(self, file)
-        file.execute(f"PRAGMA wal_autocheckpoint = {_FEW_PAGES}")
-
-    patch.setattr(Sqlite, "prepare", prepare_for_short_logs)
+    patch.setattr(sqlite_log, "_ROWS_CHANGED", _FEW_ROWS)
 
 
 def _split_opening(patch: MonkeyPatch, connection: Connection) -> None:

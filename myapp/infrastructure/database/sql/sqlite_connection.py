@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, ClauseElement
 
 from myapp.infrastructure.database.sql.connection import Connection, Rows, Step, Steps, take
+from myapp.infrastructure.database.sql.sqlite_log import Checkpoints
 from myapp.infrastructure.database.sql.statements import Statements, Values
 
 Answer = TypeVar("Answer")
@@ -27,6 +28,7 @@ class SqliteConnection(Connection):
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._file: sqlite3.Connection | None = None
+        self._checkpoints = Checkpoints(connect)
         self._thread = _CallingThread()
 
     async def open(self) -> None:
@@ -38,10 +40,10 @@ class SqliteConnection(Connection):
             raise
 
     async def fetch(self, statement: ClauseElement, values: Values) -> Rows:
-        return await self._thread.call(lambda: self._fetch(statement, values))
+        return await self._call(lambda: self._fetch(statement, values))
 
     async def run(self, steps: Steps[Answer]) -> Answer:
-        return await self._thread.call(lambda: take(steps, self._execute))
+        return await self._call(lambda: take(steps, self._execute))
 
     @property
     def is_lost(self) -> bool:
@@ -57,6 +59,14 @@ class SqliteConnection(Connection):
         closed = self._thread.end(self._close)
         closed.add_done_callback(asyncio.Future.exception)  # nobody else wants to hear of it
         return closed
+
+    def _call(self, work: Callable[[], Answer]) -> asyncio.Future[Answer]:
+        def do() -> Answer:
+            answer = work()
+            self._checkpoints.make_one_if_due(self._opened)
+            return answer
+
+        return self._thread.call(do)
 
     def _open(self) -> None:
         self._file = self._connect()

@@ -17,6 +17,7 @@ from myapp.infrastructure.database.sql.dialect import Answer, Dialect, told
 from myapp.infrastructure.database.sql.migrating import check_schema
 from myapp.infrastructure.database.sql.sqlite_connection import SqliteConnection
 from myapp.infrastructure.database.sql.sqlite_file import borrowed, check_presence, make_ready
+from myapp.infrastructure.database.sql.sqlite_log import keep_log
 from myapp.infrastructure.database.sql.text_search import ONE_PIECE, SqliteSearch
 
 _BESIDE = ("-wal", "-shm", "-journal")  # SQLite's own files, by what ends their names
@@ -75,6 +76,7 @@ class Sqlite(Dialect):
     def prepare(self, file: sqlite3.Connection) -> None:
         """Set up a new connection."""
         file.execute("PRAGMA synchronous = FULL")
+        keep_log(file)
         # KB. The system keeps the file's pages as well: with 2,000 for each of ten connections
         # the service took 16 MB more than with 500, and answered no sooner.
         file.execute("PRAGMA cache_size = -700")

@@ -19,6 +19,7 @@ from myapp.infrastructure.database.disk import (
 from myapp.infrastructure.database.errors import StorageUnusable
 from myapp.infrastructure.database.sql.migrating import schema_of, suffices, upgrade
 from myapp.infrastructure.database.sql.schema import SCHEMA, SQLITE_SCHEMA
+from myapp.infrastructure.database.sql.sqlite_log import keep_log
 
 APPLICATION_ID = 0x746F646F
 """What marks the file as one of this service ("todo"), at offset 68 (SQLite's file format)."""
@@ -45,6 +46,7 @@ def make_ready(path: Path, timeout: float) -> None:
         with closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as file:
             _check_ownership(file, path)
             _use_write_ahead_log(file, timeout)
+            keep_log(file)
             _migrate(file, path)
     except sqlite3.Error as error:
         raise StorageUnusable(path, error) from error
