@@ -174,11 +174,7 @@ def added_until(enough: Event, server: RunningServer) -> list[str]:
 
 def workers_of(pid: int) -> list[int]:
     """Answer the workers among the processes that a service has started."""
-    return [
-        child
-        for child in children_of(pid)
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [child for child in children_of(pid) if "spawn_main" in told_of(child, "cmdline")]
 
 
 def children_of(pid: int) -> list[int]:
@@ -189,8 +185,13 @@ def children_of(pid: int) -> list[int]:
 
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and not only its exit code."""
+    status = told_of(pid, "stat").rpartition(")")[2].split()
+    return bool(status) and status[0] != "Z"
+
+
+def told_of(pid: int, what: str) -> str:
+    """Answer what the system tells of a process; nothing if it is gone."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/{what}").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
