@@ -9,6 +9,7 @@ from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from myapp.infrastructure.server.exchange import Exchange
+from myapp.infrastructure.server.outgoing import Outgoing
 
 Field = tuple[bytes, bytes]
 
@@ -44,7 +45,7 @@ def _exchange(transport: _Transport, method: str = "GET", version: str = "1.1") 
     scope["method"], scope["http_version"] = method, version
     return Exchange(
         scope=scope,
-        transport=transport,
+        transport=Outgoing(asyncio.get_running_loop(), transport, requests=()),
         flow=FlowControl(transport),
         logger=log,
         access_logger=log,

@@ -28,6 +28,7 @@ from myapp.infrastructure.server.deadline import Deadline
 from myapp.infrastructure.server.delivery import Delivery
 from myapp.infrastructure.server.exchange import Exchange
 from myapp.infrastructure.server.options import ConnectionOptions
+from myapp.infrastructure.server.outgoing import Outgoing
 from myapp.infrastructure.server.request_head import check_head, malformed, split_target
 
 _FIELDS_MOST = 100
@@ -82,6 +83,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:  # uvloop's is one but in name
         super().connection_made(transport)
         stalled = partial(self.cut_off, "send_timeout")
+        self._outgoing = Outgoing(self.loop, transport, self.tasks)
         self._deadline = Deadline(self.loop, self._be_late)
         self._delivery = Delivery(self.loop, transport, self.options.send_timeout, stalled)
         if len(self.connections) > self.options.max_connections:
@@ -261,7 +263,7 @@ class Connection(HttpToolsProtocol):
     def _exchange(self, *, expect_100_continue: bool, keep_alive: bool) -> Exchange:
         return Exchange(
             scope=self.scope,
-            transport=self.transport,
+            transport=self._outgoing,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -367,12 +369,12 @@ class Connection(HttpToolsProtocol):
         """
         self._stage = _Stage.END
         self.flow.resume_reading()
-        self.transport.write_eof()
+        self._outgoing.write_eof()
         self._lingers = True
         self._set_deadline()
 
     def _close_at_once(self) -> None:
-        self.transport.close()
+        self._outgoing.close()
         self._delivery.watch()
 
 

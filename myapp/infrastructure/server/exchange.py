@@ -6,6 +6,7 @@ from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from myapp.infrastructure.api.problems import Rejection
+from myapp.infrastructure.server.outgoing import Outgoing
 
 _WITHOUT_BODY = (204, 304)
 _PRINTED = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t"
@@ -17,6 +18,7 @@ class Exchange(RequestResponseCycle):
     It leaves it to the connection to close itself after the last answer: `is_last`.
     """
 
+    transport: Outgoing
     is_last = False
     expects_more = True
     _ends_by_closing = False
@@ -95,19 +97,20 @@ class Exchange(RequestResponseCycle):
                 is_complete and self.expected_content_length
             ):
                 raise RuntimeError("The content is not as long as its Content-Length.")
-            self._write(body)
+            self._write(body, is_end=is_complete)
         if is_complete:
             self.is_last = not self.keep_alive
             self.response_complete = True
             self.message_event.set()
             self.on_response()
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes, *, is_end: bool = False) -> None:
         """Write what is left of the head, and some of the content.
 
         To write them apart would be another call of the system, a twentieth of a get's time.
         """
-        self.transport.write(self._head + content)
+        write = self.transport.write_end if is_end else self.transport.write
+        write(self._head + content)
         self._head = b""
 
 

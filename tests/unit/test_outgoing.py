@@ -1,0 +1,106 @@
+"""When what a connection sends is sent."""
+
+import asyncio
+from collections.abc import Sized
+
+import pytest
+
+from myapp.infrastructure.server.outgoing import Outgoing
+
+_FEW = range(2)
+_SEVERAL = range(3)
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[bytes | str] = []
+        self.closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closing
+        self.calls.append(bytes(data))
+
+    def write_eof(self) -> None:
+        self.calls.append("eof")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+@pytest.fixture
+def transport() -> _Transport:
+    return _Transport()
+
+
+def _outgoing(transport: _Transport, requests: Sized = _SEVERAL) -> Outgoing:
+    return Outgoing(asyncio.get_running_loop(), transport, requests)
+
+
+async def test_answers_to_several_leave_together_once_all_of_a_turn_are_made() -> None:
+    calls: list[str] = []
+
+    class Told(_Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            calls.append(f"sent {bytes(data).decode()}")
+
+    async def answer(name: str) -> None:
+        calls.append(f"made {name}")
+        _outgoing(Told()).write_end(name.encode())
+
+    await asyncio.gather(answer("a"), answer("b"))
+    await asyncio.sleep(0)
+
+    assert calls == ["made a", "made b", "sent a", "sent b"]
+
+
+async def test_answers_to_few_leave_at_once(transport: _Transport) -> None:
+    _outgoing(transport, _FEW).write_end(b"milk")
+
+    assert transport.calls == [b"milk"]
+
+
+async def test_what_waits_is_sent_once(transport: _Transport) -> None:
+    outgoing = _outgoing(transport)
+    outgoing.write_end(b"milk")
+    await asyncio.sleep(0)
+    outgoing.write_end(b"tea")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert transport.calls == [b"milk", b"tea"]
+
+
+async def test_nothing_overtakes_what_waits(transport: _Transport) -> None:
+    outgoing = _outgoing(transport)
+    outgoing.write_end(b"milk")
+    outgoing.write_end(b"bread")
+    outgoing.write(b"tea")
+    await asyncio.sleep(0)
+
+    assert transport.calls == [b"milkbread", b"tea"]
+
+
+@pytest.mark.parametrize(("end", "told"), [("close", "close"), ("write_eof", "eof")])
+async def test_what_waits_is_sent_before_the_end(
+    transport: _Transport, end: str, told: str
+) -> None:
+    outgoing = _outgoing(transport)
+    outgoing.write_end(b"milk")
+    getattr(outgoing, end)()
+    await asyncio.sleep(0)
+
+    assert transport.calls == [b"milk", told]
+
+
+async def test_nothing_is_sent_to_who_has_gone(transport: _Transport) -> None:
+    outgoing = _outgoing(transport)
+    outgoing.write_end(b"milk")
+    transport.closing = True
+    await asyncio.sleep(0)
+    outgoing.close()
+
+    assert transport.calls == ["close"]
