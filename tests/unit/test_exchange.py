@@ -9,7 +9,7 @@ from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from myapp.infrastructure.server.exchange import Exchange
-from myapp.infrastructure.server.outgoing import Outgoing
+from myapp.infrastructure.server.outgoing import Outgoing, Turns
 
 Field = tuple[bytes, bytes]
 
@@ -45,7 +45,7 @@ def _exchange(transport: _Transport, method: str = "GET", version: str = "1.1") 
     scope["method"], scope["http_version"] = method, version
     return Exchange(
         scope=scope,
-        transport=Outgoing(asyncio.get_running_loop(), transport, requests=()),
+        transport=Outgoing(asyncio.get_running_loop(), transport, Turns()),
         flow=FlowControl(transport),
         logger=log,
         access_logger=log,

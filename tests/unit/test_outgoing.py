@@ -1,14 +1,10 @@
 """When what a connection sends is sent."""
 
 import asyncio
-from collections.abc import Sized
 
 import pytest
 
-from myapp.infrastructure.server.outgoing import Outgoing
-
-_FEW = range(2)
-_SEVERAL = range(3)
+from myapp.infrastructure.server.outgoing import Outgoing, Turns
 
 
 class _Transport(asyncio.Transport):
@@ -36,46 +32,56 @@ def transport() -> _Transport:
     return _Transport()
 
 
-def _outgoing(transport: _Transport, requests: Sized = _SEVERAL) -> Outgoing:
-    return Outgoing(asyncio.get_running_loop(), transport, requests)
+def _outgoing(transport: _Transport, turns: Turns) -> Outgoing:
+    return Outgoing(asyncio.get_running_loop(), transport, turns)
 
 
-async def test_answers_to_several_leave_together_once_all_of_a_turn_are_made() -> None:
+def _one_that_waits(transport: _Transport) -> Outgoing:
+    """Answer one in a turn of which another answer was the first."""
+    turns = Turns()
+    assert turns.take_first(asyncio.get_running_loop())
+    return _outgoing(transport, turns)
+
+
+async def test_the_first_answer_of_a_turn_leaves_at_once_and_the_others_together() -> None:
     calls: list[str] = []
 
     class Told(_Transport):
         def write(self, data: bytes | bytearray | memoryview) -> None:
             calls.append(f"sent {bytes(data).decode()}")
 
+    turns = Turns()
+
     async def answer(name: str) -> None:
         calls.append(f"made {name}")
-        _outgoing(Told()).write_end(name.encode())
+        _outgoing(Told(), turns).write_end(name.encode())
 
-    await asyncio.gather(answer("a"), answer("b"))
+    await asyncio.gather(*map(answer, "abc"))
     await asyncio.sleep(0)
 
-    assert calls == ["made a", "made b", "sent a", "sent b"]
+    assert calls == ["made a", "sent a", "made b", "made c", "sent b", "sent c"]
 
 
-async def test_answers_to_few_leave_at_once(transport: _Transport) -> None:
-    _outgoing(transport, _FEW).write_end(b"milk")
-
-    assert transport.calls == [b"milk"]
-
-
-async def test_what_waits_is_sent_once(transport: _Transport) -> None:
-    outgoing = _outgoing(transport)
+async def test_each_turn_has_a_first(transport: _Transport) -> None:
+    outgoing = _outgoing(transport, Turns())
     outgoing.write_end(b"milk")
     await asyncio.sleep(0)
     outgoing.write_end(b"tea")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
     assert transport.calls == [b"milk", b"tea"]
 
 
+async def test_what_waits_is_sent_once(transport: _Transport) -> None:
+    outgoing = _one_that_waits(transport)
+    outgoing.write_end(b"milk")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert transport.calls == [b"milk"]
+
+
 async def test_nothing_overtakes_what_waits(transport: _Transport) -> None:
-    outgoing = _outgoing(transport)
+    outgoing = _one_that_waits(transport)
     outgoing.write_end(b"milk")
     outgoing.write_end(b"bread")
     outgoing.write(b"tea")
@@ -88,7 +94,7 @@ async def test_nothing_overtakes_what_waits(transport: _Transport) -> None:
 async def test_what_waits_is_sent_before_the_end(
     transport: _Transport, end: str, told: str
 ) -> None:
-    outgoing = _outgoing(transport)
+    outgoing = _one_that_waits(transport)
     outgoing.write_end(b"milk")
     getattr(outgoing, end)()
     await asyncio.sleep(0)
@@ -97,7 +103,7 @@ async def test_what_waits_is_sent_before_the_end(
 
 
 async def test_nothing_is_sent_to_who_has_gone(transport: _Transport) -> None:
-    outgoing = _outgoing(transport)
+    outgoing = _one_that_waits(transport)
     outgoing.write_end(b"milk")
     transport.closing = True
     await asyncio.sleep(0)

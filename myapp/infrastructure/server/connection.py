@@ -28,7 +28,7 @@ from myapp.infrastructure.server.deadline import Deadline
 from myapp.infrastructure.server.delivery import Delivery
 from myapp.infrastructure.server.exchange import Exchange
 from myapp.infrastructure.server.options import ConnectionOptions
-from myapp.infrastructure.server.outgoing import Outgoing
+from myapp.infrastructure.server.outgoing import Outgoing, Turns
 from myapp.infrastructure.server.request_head import check_head, malformed, split_target
 
 _FIELDS_MOST = 100
@@ -64,6 +64,7 @@ class Connection(HttpToolsProtocol):
 
     options = ConnectionOptions()
 
+    _turns = Turns()
     _too_many = b""  # the answer to connections beyond those that may be
     _warned = -_WARNED_AGAIN
 
@@ -83,7 +84,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:  # uvloop's is one but in name
         super().connection_made(transport)
         stalled = partial(self.cut_off, "send_timeout")
-        self._outgoing = Outgoing(self.loop, transport, self.tasks)
+        self._outgoing = Outgoing(self.loop, transport, self._turns)
         self._deadline = Deadline(self.loop, self._be_late)
         self._delivery = Delivery(self.loop, transport, self.options.send_timeout, stalled)
         if len(self.connections) > self.options.max_connections:
@@ -397,6 +398,7 @@ def connections(
 
     class LimitedConnection(Connection):
         options = limits
+        _turns = Turns()
         _too_many = answer
 
         def cut_off(self, limit: str) -> None:

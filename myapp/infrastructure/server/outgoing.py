@@ -1,26 +1,40 @@
 """What a connection sends, and when."""
 
 import asyncio
-from collections.abc import Sized
 
-_FEW = 2
+
+class Turns:
+    """The turns of an event loop, in each of which one answer is the first."""
+
+    _is_taken = False
+
+    def take_first(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Answer whether nobody was the first before in this turn of the loop."""
+        if self._is_taken:
+            return False
+        self._is_taken = True
+        loop.call_soon(self._begin)
+        return True
+
+    def _begin(self) -> None:
+        self._is_taken = False
 
 
 class Outgoing(asyncio.Transport):
-    """Sends in order what it is given; while there are several requests, answers together.
+    """Sends in order what it is given: the first answer of a turn at once, the others together.
 
     To send to a client that sleeps takes longer, for it has to be woken, and it sleeps again
-    before the next answer is made: for sixteen, entries took a quarter longer. Where there are
-    few requests, who gets an answer at once asks again while the others are served.
+    before the next answer is made: for sixteen, entries took a quarter longer. Who gets the
+    first at once asks again while the others are served.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, requests: Sized
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, turns: Turns
     ) -> None:
         super().__init__()
         self._loop = loop
         self._transport = transport
-        self._requests = requests
+        self._turns = turns
         self._waiting = b""
 
     def is_closing(self) -> bool:
@@ -33,8 +47,8 @@ class Outgoing(asyncio.Transport):
         self._transport.write(data)
 
     def write_end(self, data: bytes) -> None:
-        """Send the end of an answer, with those of others once the event loop has turned."""
-        if len(self._requests) <= _FEW:
+        """Send the end of an answer, at once or as soon as the event loop has turned."""
+        if self._turns.take_first(self._loop):
             self.write(data)
             return
         if not self._waiting:
