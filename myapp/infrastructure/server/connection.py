@@ -398,7 +398,7 @@ def connections(
 
     class LimitedConnection(Connection):
         options = limits
-        _turns = Turns()
+        _turns = Turns()  # of the service's own event loop
         _too_many = answer
 
         def cut_off(self, limit: str) -> None:
