@@ -38,9 +38,13 @@ def _outgoing(transport: _Transport, turns: Turns) -> Outgoing:
 
 def _one_that_waits(transport: _Transport) -> Outgoing:
     """Answer one in a turn of which another answer was the first."""
-    turns = Turns()
+    return _outgoing(transport, _taken(Turns()))
+
+
+def _taken(turns: Turns) -> Turns:
+    """Let another answer be the first of this turn."""
     assert turns.take_first(asyncio.get_running_loop())
-    return _outgoing(transport, turns)
+    return turns
 
 
 async def test_the_first_answer_of_a_turn_leaves_at_once_and_the_others_together() -> None:
@@ -72,12 +76,14 @@ async def test_each_turn_has_a_first(transport: _Transport) -> None:
 
 
 async def test_what_waits_is_sent_once(transport: _Transport) -> None:
-    outgoing = _one_that_waits(transport)
-    outgoing.write_end(b"milk")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    turns = Turns()
+    outgoing = _outgoing(transport, turns)
+    for answer in (b"milk", b"tea"):
+        _taken(turns)
+        outgoing.write_end(answer)
+        await asyncio.sleep(0)
 
-    assert transport.calls == [b"milk"]
+    assert transport.calls == [b"milk", b"tea"]
 
 
 async def test_nothing_overtakes_what_waits(transport: _Transport) -> None:

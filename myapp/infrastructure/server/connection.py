@@ -64,7 +64,7 @@ class Connection(HttpToolsProtocol):
 
     options = ConnectionOptions()
 
-    _turns = Turns()
+    _turns: Turns  # of the event loop, for all connections of a service
     _too_many = b""  # the answer to connections beyond those that may be
     _warned = -_WARNED_AGAIN
 
@@ -398,7 +398,7 @@ def connections(
 
     class LimitedConnection(Connection):
         options = limits
-        _turns = Turns()  # of the service's own event loop
+        _turns = Turns()
         _too_many = answer
 
         def cut_off(self, limit: str) -> None:
